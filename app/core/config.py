@@ -1,0 +1,133 @@
+"""Settings: the environment or `.env`, read once and passed on. The README's table is checked against this file."""
+
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class AuthMode(StrEnum):
+    """Who may use the service."""
+
+    LOCAL = "local"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Invalid values stop the start-up and name the variable."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+    app_host: str = Field("127.0.0.1", description="Address the server binds")
+    app_port: int = Field(8000, ge=0, le=65535, description="Port the server binds")
+    auth_mode: AuthMode = Field(AuthMode.LOCAL, description="`local`: one person, no sign-in")
+    database_url: str = Field(
+        "sqlite:///greenroom.db", description="`sqlite:///file.db` or `postgresql://user:password@host/name`"
+    )
+    plugins_dir: Path = Field(REPOSITORY_ROOT / "plugins", description="Folder that holds one folder per agent")
+
+    openai_api_key: SecretStr | None = Field(None, description="Key for OpenAI or the server behind `OPENAI_BASE_URL`")
+    openai_base_url: str | None = Field(None, description="Any OpenAI-compatible server, such as Ollama or vLLM")
+    azure_openai_endpoint: str | None = Field(None, description="Azure OpenAI resource address")
+    azure_openai_api_key: SecretStr | None = Field(None, description="Azure OpenAI key")
+    azure_openai_deployment: str | None = Field(None, description="Azure OpenAI deployment name")
+    azure_openai_api_version: str = Field("2024-10-21", description="Azure OpenAI API version")
+    default_model: str | None = Field(
+        None, description="Model of a turn that names none; behind Azure, the model that the deployment serves"
+    )
+    allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated models a request may name; empty allows the default model only"
+    )
+    provider_max_retries: int = Field(2, ge=0, le=5, description="Retries of a model call before its first byte")
+
+    turn_timeout_seconds: float = Field(30, gt=0, le=600, description="Silence of the model that ends a turn")
+    turn_deadline_seconds: float = Field(180, gt=0, le=3600, description="Total time a turn may take")
+    max_handoffs_per_turn: int = Field(3, ge=0, le=10, description="Handoffs between agents in one turn")
+    max_model_calls_per_turn: int = Field(8, ge=1, le=50, description="Model calls in one turn")
+    rate_limit_calls_per_hour: int = Field(100, ge=1, description="Model calls per hour; not for the offline engine")
+    budget_usd_per_day: Decimal | None = Field(None, ge=0, description="Model spending per UTC day; empty is unlimited")
+    max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body")
+
+    log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`")
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`")
+    debug: bool = Field(default=False, description="Log at `DEBUG`, whatever `LOG_LEVEL` says")
+    debug_mode: bool = Field(default=False, description="Start under debugpy, so that VS Code can attach")
+    debug_wait: bool = Field(default=False, description="With `DEBUG_MODE`: wait for the debugger before serving")
+    debug_host: str = Field("127.0.0.1", description="Address debugpy listens on")
+    debug_port: int = Field(5678, ge=1, le=65535, description="Port debugpy listens on")
+
+    @field_validator("allowed_models", mode="before")
+    @classmethod
+    def _split_models(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        level = value.upper()
+        if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("use DEBUG, INFO, WARNING or ERROR")
+        return level
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        try:
+            async_database_url(value)
+        except Exception as error:
+            # The URL holds a password: the message must not repeat it.
+            raise ValueError("use sqlite:///file.db or postgresql://user:password@host/name") from error
+        return value
+
+    @model_validator(mode="after")
+    def _complete_azure(self) -> Self:
+        if self.azure_openai_endpoint:
+            missing = [
+                name
+                for name in ("azure_openai_api_key", "azure_openai_deployment", "default_model")
+                if not getattr(self, name)
+            ]
+            if missing:
+                raise ValueError(f"AZURE_OPENAI_ENDPOINT also needs {', '.join(name.upper() for name in missing)}")
+        if self.openai_base_url and not self.default_model:
+            raise ValueError("OPENAI_BASE_URL also needs DEFAULT_MODEL, the name the server knows its model by")
+        return self
+
+    @property
+    def async_database_url(self) -> URL:
+        """`DATABASE_URL` with the async driver the service uses."""
+        return async_database_url(self.database_url)
+
+
+def async_database_url(database_url: str) -> URL:
+    """Return the URL with aiosqlite or asyncpg as its driver, and `sslmode` under asyncpg's name for it.
+
+    Raises:
+        ValueError: for another database than SQLite or PostgreSQL.
+    """
+    url = make_url(database_url)
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if url.database in {None, "", ":memory:"}:
+            raise ValueError("name a file: migrations and requests use connections of their own")
+        return url.set(drivername="sqlite+aiosqlite")
+    if backend in {"postgresql", "postgres"}:
+        query = dict(url.query)
+        if "sslmode" in query:
+            query["ssl"] = query.pop("sslmode")
+        return url.set(drivername="postgresql+asyncpg", query=query)
+    raise ValueError(f"{backend} is not supported")

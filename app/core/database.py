@@ -1,0 +1,129 @@
+"""The database: one async engine for SQLite or PostgreSQL, and the column types that behave the same on both."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from alembic.config import Config
+from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel.ext.asyncio.session import AsyncSession
+from typing_extensions import override
+
+from alembic import command
+from app.core.config import REPOSITORY_ROOT
+
+NANO = Decimal("0.000000001")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time. SQLite drops the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("times are stored in UTC: pass an aware datetime")
+        return value.astimezone(UTC)
+
+    @override
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Usd(TypeDecorator[Decimal]):
+    """Exact dollars with nine decimals: `Numeric` on PostgreSQL, whole nano-dollars on SQLite, which has no decimals.
+
+    Sums in SQL are exact on both and come back as `Decimal`.
+    """
+
+    impl = Numeric(18, 9)
+    cache_ok = True
+
+    @override
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind: TypeEngine[Any] = BigInteger() if dialect.name == "sqlite" else Numeric(18, 9)
+        return dialect.type_descriptor(kind)
+
+    @override
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
+        if value is None:
+            return None
+        return int((value / NANO).to_integral_value()) if dialect.name == "sqlite" else value
+
+    @override
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None:
+            return None
+        return (Decimal(value) * NANO) if dialect.name == "sqlite" else Decimal(value)
+
+
+class Database:
+    """Owns the engine. One instance per application, disposed at shutdown."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        # Parameters hold what people wrote, and an error would carry them into the log.
+        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        self._writing = self.engine.execution_options(is_writing=True)
+        if self.is_embedded:
+            event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is SQLite, which only this one process uses."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed when the block ends and rolled back when it raises."""
+        async with AsyncSession(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that only reads: on SQLite it neither waits for a writer nor makes one wait."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest revision. Safe with several replicas: one migrates, the others wait."""
+        await asyncio.to_thread(command.upgrade, alembic_config(self.url), "head")
+
+    async def dispose(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+
+def alembic_config(url: URL) -> Config:
+    """Alembic's configuration for this database, without touching the process's logging."""
+    config = Config(REPOSITORY_ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    return config
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would start transactions late and by its own rules: `_begin_sqlite` does it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # WAL lets readers follow a turn's log while it is written; a busy writer is waited for, not refused.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns into a writer is refused at once when somebody else wrote meanwhile; a declared writer waits.
+    is_writing = connection.get_execution_options().get("is_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")

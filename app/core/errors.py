@@ -1,0 +1,195 @@
+"""One error tree; every answer that is not a success is an RFC 9457 problem made from it.
+
+GreenroomError                     what a client may see: status, code, title, a detail that says what to do
+├── InvalidRequest       422       validation_error
+├── InputRejected        422       input_rejected
+├── NotFound             404       not_found
+├── MethodNotAllowed     405       method_not_allowed
+├── TurnInProgress       409       turn_in_progress
+├── TurnNotRunning       409       turn_not_running
+├── TurnStopped          409       turn_cancelled
+├── IdempotencyConflict  409       idempotency_conflict
+├── BodyTooLarge         413       body_too_large
+├── RateLimited          429       rate_limited          (Retry-After)
+├── BudgetExhausted      429       budget_exhausted      (Retry-After)
+├── ProviderError        502       provider_error
+├── ProviderUnavailable  503       provider_unavailable  (Retry-After)
+├── TurnInterrupted      503       turn_interrupted
+├── TurnTimeout          504       turn_timeout
+└── InternalError        500       internal_error
+
+CatalogError                       start-up only: a plugin folder with a gap, named by file
+"""
+
+from typing import Any, ClassVar
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class GreenroomError(Exception):
+    """A failure with an answer for the client; `detail` never holds internals, keys or model text."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(
+        self, detail: str, *, retry_after_seconds: int | None = None, errors: list[dict[str, str]] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+        self.errors = errors
+
+    def problem(self, request_id: str | None = None) -> dict[str, Any]:
+        """The problem document, ready for JSON."""
+        document: dict[str, Any] = {
+            "type": f"urn:greenroom:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+        }
+        if self.errors is not None:
+            document["errors"] = self.errors
+        if self.retry_after_seconds is not None:
+            document["retry_after_seconds"] = self.retry_after_seconds
+        return document
+
+
+class InternalError(GreenroomError):
+    """A defect of ours; the log line with the same request id holds the cause."""
+
+
+class InvalidRequest(GreenroomError):
+    """Malformed JSON, an unknown field, a value out of range; `errors` names each field."""
+
+    status = 422
+    code = "validation_error"
+    title = "The request is not valid"
+
+
+class InputRejected(GreenroomError):
+    """The security screen refused the text before any model saw it."""
+
+    status = 422
+    code = "input_rejected"
+    title = "The message was not accepted"
+
+
+class NotFound(GreenroomError):
+    """No such thing, or not the caller's: the two are not told apart."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class MethodNotAllowed(GreenroomError):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "Method not allowed"
+
+
+class TurnInProgress(GreenroomError):
+    """One turn at a time per conversation."""
+
+    status = 409
+    code = "turn_in_progress"
+    title = "A turn is already running in this conversation"
+
+
+class TurnNotRunning(GreenroomError):
+    """The turn has ended, so there is nothing to cancel."""
+
+    status = 409
+    code = "turn_not_running"
+    title = "The turn has already ended"
+
+
+class TurnStopped(GreenroomError):
+    """Somebody cancelled the turn whose reply this request waits for."""
+
+    status = 409
+    code = "turn_cancelled"
+    title = "The turn was cancelled"
+
+
+class IdempotencyConflict(GreenroomError):
+    """The same Idempotency-Key came with another body."""
+
+    status = 409
+    code = "idempotency_conflict"
+    title = "The idempotency key was used for another request"
+
+
+class BodyTooLarge(GreenroomError):
+    """The request body is over `MAX_BODY_BYTES`."""
+
+    status = 413
+    code = "body_too_large"
+    title = "The request body is too large"
+
+
+class RateLimited(GreenroomError):
+    """The hourly limit of model calls is used up."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many model calls"
+
+
+class BudgetExhausted(GreenroomError):
+    """A spending budget is used up."""
+
+    status = 429
+    code = "budget_exhausted"
+    title = "The budget is used up"
+
+
+class ProviderError(GreenroomError):
+    """The model provider failed after retries, or answered something unusable."""
+
+    status = 502
+    code = "provider_error"
+    title = "The model provider failed"
+
+
+class ProviderUnavailable(GreenroomError):
+    """The model provider cannot be reached or is overloaded."""
+
+    status = 503
+    code = "provider_unavailable"
+    title = "The model provider is unavailable"
+
+
+class TurnInterrupted(GreenroomError):
+    """The server stopped while the turn ran."""
+
+    status = 503
+    code = "turn_interrupted"
+    title = "The server stopped during the turn"
+
+
+class TurnTimeout(GreenroomError):
+    """The model was silent too long, or the turn took too long."""
+
+    status = 504
+    code = "turn_timeout"
+    title = "The turn took too long"
+
+
+class CatalogError(Exception):
+    """A plugin folder has a gap; the message names the file and says what to do. Stops the start-up."""
+
+
+def problems(*kinds: type[GreenroomError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint for OpenAPI; kinds with one status share an entry."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        entry = by_status.setdefault(kind.status, {"description": "", "content": {PROBLEM_MEDIA_TYPE: {}}})
+        entry["description"] = " / ".join(filter(None, (entry["description"], f"`{kind.code}`: {kind.title}")))
+    return by_status

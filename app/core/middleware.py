@@ -1,0 +1,114 @@
+"""Pure ASGI middleware: the request id and its log line, and the limit on the body."""
+
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import PROBLEM_MEDIA_TYPE, BodyTooLarge, GreenroomError, InternalError
+
+REQUEST_ID_HEADER = "X-Request-ID"
+REQUEST_ID_CHARACTERS = 64
+
+logger = structlog.get_logger(__name__)
+
+
+def problem_response(error: GreenroomError) -> JSONResponse:
+    """The problem document as a response, with `Retry-After` where it has one."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    headers = {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}
+    return JSONResponse(
+        error.problem(request_id), status_code=error.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers
+    )
+
+
+class RequestContext:
+    """Gives every request an id, binds it to the log, and writes one line when the request is over."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        started = time.monotonic()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_id)
+            except Exception as error:
+                logger.exception("request_crashed", error=type(error).__name__)
+                if status == 0:
+                    detail = "This is our fault; the server's log has the cause under the request id."
+                    await problem_response(InternalError(detail))(scope, receive, send_with_id)
+            finally:
+                logger.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    duration_ms=round((time.monotonic() - started) * 1000),
+                )
+
+
+class BodyLimit:
+    """Answers 413 as soon as a body is over the limit, whether it announces its length or not."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdigit() and int(announced) > self.max_bytes:
+            await problem_response(self._error())(scope, receive, send)
+            return
+        # A body is small enough to hold, so it is read here: an error from inside `receive` would not reach the client.
+        messages: list[Message] = []
+        received, more = 0, True
+        while more:
+            message = await receive()
+            messages.append(message)
+            received += len(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
+            if received > self.max_bytes:
+                await problem_response(self._error())(scope, receive, send)
+                return
+
+        async def replayed_receive() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        await self.app(scope, replayed_receive, send)
+
+    def _error(self) -> BodyTooLarge:
+        return BodyTooLarge(f"Send at most {self.max_bytes} bytes.")
+
+
+def _request_id(given: str | None) -> str:
+    """The caller's id if it is a plain one, so that logs of several services meet; else a new one."""
+    if (
+        given
+        and len(given) <= REQUEST_ID_CHARACTERS
+        and given.replace("-", "").replace("_", "").isalnum()
+        and given.isascii()
+    ):
+        return given
+    return uuid4().hex
