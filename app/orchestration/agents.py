@@ -1,0 +1,66 @@
+"""From the catalog to the agents of one turn, and who may hand off to whom."""
+
+from semantic_kernel import Kernel
+from semantic_kernel.agents import ChatCompletionAgent, OrchestrationHandoffs
+from semantic_kernel.connectors.ai.function_choice_behavior import FunctionChoiceBehavior
+from semantic_kernel.functions import KernelArguments, KernelPlugin
+
+from app.orchestration.catalog import AgentSpec, Catalog
+from app.orchestration.filters import COMPLETE_TASK, HANDOFF_PLUGIN, add_filters
+from app.orchestration.turn import TurnState
+from app.providers.base import Sampling
+from app.providers.metered import MeteredChatCompletion
+from plugins.cost.plugin import CostPlugin
+from plugins.security.plugin import SecurityPlugin
+
+SERVICE_ID = "default"
+
+
+def build_agents(catalog: Catalog, state: TurnState) -> list[ChatCompletionAgent]:
+    """Make every agent for this turn, the one that starts first: the first member always does."""
+    first = state.task.agent or catalog.entry.name
+    names = [catalog.entry.name, *catalog.specialists]
+    return [_build_agent(catalog.agent(name), catalog, state) for name in sorted(names, key=lambda name: name != first)]
+
+
+def build_handoffs(catalog: Catalog) -> OrchestrationHandoffs:
+    """Everybody may hand to every specialist; nobody hands back to triage, which has nothing to add."""
+    handoffs = OrchestrationHandoffs()
+    for source in (catalog.entry, *catalog.specialists.values()):
+        targets = {spec.name: spec.description for spec in catalog.specialists.values() if spec.name != source.name}
+        if targets:
+            # By name, `add` stores an empty description: only a dict keeps it.
+            handoffs.add_many(source.name, targets)
+    return handoffs
+
+
+def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCompletionAgent:
+    task = state.task
+    kernel = Kernel()
+    service = state.provider.service(task.model)
+    kernel.add_service(
+        MeteredChatCompletion(
+            service_id=SERVICE_ID, ai_model_id=service.ai_model_id, inner=service, agent=spec.name, observer=state
+        )
+    )
+    if spec.techniques:
+        functions = [
+            technique.function
+            for technique in spec.techniques.values()
+            if task.technique in {None, technique.name} or task.technique not in spec.techniques
+        ]
+        kernel.add_plugin(KernelPlugin(name=spec.name, functions=functions))
+        kernel.add_plugin(CostPlugin(state.spending, model=task.model, provider=state.provider.name), "cost")
+        kernel.add_plugin(SecurityPlugin(), "security")
+    add_filters(kernel, catalog, state)
+    return ChatCompletionAgent(
+        name=spec.name,
+        description=spec.description,
+        instructions=spec.instructions,
+        kernel=kernel,
+        function_choice_behavior=FunctionChoiceBehavior.Auto(
+            # Offered, `complete_task` tempts models to end without a word; the delivery filter still calls it.
+            filters={"excluded_functions": [f"{HANDOFF_PLUGIN}-{COMPLETE_TASK}"]}
+        ),
+        arguments=KernelArguments(settings=state.provider.execution_settings(task.model, Sampling(), has_tools=True)),
+    )

@@ -1,0 +1,92 @@
+"""One turn: build the agents, run them, stream what happens, and leave nothing behind. Start reading here.
+
+This package is the only one that touches Semantic Kernel's agents, runtime and callbacks.
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+from semantic_kernel.agents import HandoffOrchestration
+from semantic_kernel.agents.orchestration.orchestration_base import OrchestrationResult
+from semantic_kernel.agents.runtime import InProcessRuntime
+
+from app.core.errors import TurnTimeout
+from app.orchestration.agents import build_agents, build_handoffs
+from app.orchestration.catalog import Catalog
+from app.orchestration.context import opening_messages
+from app.orchestration.events import TurnAnswer
+from app.orchestration.turn import Emit, TurnLimits, TurnState, TurnTask
+from app.providers.base import Provider
+
+logger = structlog.get_logger(__name__)
+
+
+class Conductor:
+    """Runs turns. Holds no state of any turn, so one instance serves them all at once."""
+
+    def __init__(self, catalog: Catalog, provider: Provider, limits: TurnLimits) -> None:
+        self.catalog = catalog
+        self.provider = provider
+        self.limits = limits
+
+    async def run(self, task: TurnTask, emit: Emit) -> TurnAnswer:
+        """Carry out the turn and return what it came to; `emit` gets every event on the way, at once and in order.
+
+        However it ends, also when it is cancelled, every model call has stopped when this returns.
+
+        Raises:
+            TurnTimeout: the model was silent too long, or the turn took too long.
+            ProviderError, ProviderUnavailable: the model failed, or gave nothing usable.
+        """
+        state = TurnState(task, provider=self.provider, limits=self.limits, emit=emit)
+        try:
+            async with (
+                asyncio.timeout(self.limits.deadline_seconds),
+                asyncio.timeout(self.limits.silence_seconds) as state.silence,
+            ):
+                await self._orchestrate(state)
+        except TimeoutError as error:
+            is_silent = state.silence is not None and state.silence.expired()
+            limit = self.limits.silence_seconds if is_silent else self.limits.deadline_seconds
+            reason = "said nothing for" if is_silent else "did not finish within"
+            raise TurnTimeout(f"The model {reason} {limit:g} seconds. Your message is kept: try again.") from error
+        return state.answer()
+
+    async def _orchestrate(self, state: TurnState) -> None:
+        orchestration: HandoffOrchestration[Any, Any] = HandoffOrchestration(
+            members=list(build_agents(self.catalog, state)), handoffs=build_handoffs(self.catalog)
+        )
+        # One runtime per turn: a shared one keeps every turn's actors and subscriptions.
+        runtime = InProcessRuntime()
+        runtime.start()
+        result: OrchestrationResult[Any] | None = None
+        try:
+            result = await orchestration.invoke(opening_messages(state.task), runtime)
+            await _ended(result, state.failure)
+            if state.failure.done():
+                raise state.failure.result()
+            if result.exception is not None:
+                raise result.exception
+        finally:
+            await _stop(result, runtime)
+
+
+async def _ended(result: OrchestrationResult[Any], failure: asyncio.Future[Any]) -> None:
+    """Wait for the orchestration or for a failure: after a handoff, Semantic Kernel swallows some and never ends."""
+    ended = asyncio.ensure_future(result.event.wait())
+    try:
+        await asyncio.wait({ended, failure}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended.cancel()
+
+
+async def _stop(result: OrchestrationResult[Any] | None, runtime: InProcessRuntime) -> None:
+    """Stop every task of the turn, model calls included. `OrchestrationResult.cancel()` stops none of them."""
+    tasks = [task for task in runtime._background_tasks if not task.done()]
+    if result is not None and result.background_task is not None and not result.background_task.done():
+        tasks.append(result.background_task)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await runtime.stop()

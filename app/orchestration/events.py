@@ -1,0 +1,126 @@
+"""What can happen in a turn: a closed union of events. `app/chat/sse.py` alone knows how they look on the wire."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+from uuid import UUID
+
+from app.core.errors import GreenroomError
+from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """The conversation went from one agent to another."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One model call, measured where it was made; a row of the ledger."""
+
+    provider: str
+    model: str
+    agent: str
+    function: str | None
+    """The technique that made the call, or None for the agent's own decision."""
+    input_tokens: int
+    cached_input_tokens: int
+    """Part of `input_tokens`."""
+    output_tokens: int
+    reasoning_tokens: int
+    """Part of `output_tokens`."""
+    is_estimated: bool
+    """The provider sent no usage, so the tokens are an estimate from the length of the texts."""
+    is_complete: bool
+    """False when the call failed or was stopped."""
+    cost_usd: Decimal | None
+    """None where the price of the model is unknown."""
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class TurnAnswer:
+    """What a completed turn leaves behind."""
+
+    agent: str
+    """The agent that spoke last; the next turn starts with it."""
+    handoffs: tuple[Handoff, ...]
+    reply: str
+    """Markdown; equal to all `TextDelta` texts joined."""
+    question_set: QuestionSet | None
+    experience_level: ExperienceLevel | None
+    """The level the conversation is at now, which the candidate may have changed in this turn."""
+
+
+@dataclass(frozen=True)
+class TurnStarted:
+    """The turn exists and its message is stored."""
+
+    kind: ClassVar = "turn.started"
+    conversation_id: UUID
+    turn_id: UUID
+
+
+@dataclass(frozen=True)
+class AgentActive:
+    """An agent took the turn; `source` handed it over, or is None for the first."""
+
+    kind: ClassVar = "agent.active"
+    agent: str
+    source: str | None
+
+
+@dataclass(frozen=True)
+class QuestionReady:
+    """A question is complete, while its technique may still be talking."""
+
+    kind: ClassVar = "question.ready"
+    question: Question
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """The next piece of the reply."""
+
+    kind: ClassVar = "text.delta"
+    text: str
+
+
+@dataclass(frozen=True)
+class UsageUpdated:
+    """A model call ended, well or not."""
+
+    kind: ClassVar = "usage.updated"
+    call: ModelCall
+
+
+@dataclass(frozen=True)
+class TurnCompleted:
+    """The last event of a turn that worked."""
+
+    kind: ClassVar = "turn.completed"
+    answer: TurnAnswer
+
+
+@dataclass(frozen=True)
+class TurnFailed:
+    """The last event of a turn that did not."""
+
+    kind: ClassVar = "turn.failed"
+    error: GreenroomError
+
+
+@dataclass(frozen=True)
+class TurnCancelled:
+    """The last event of a turn that somebody stopped."""
+
+    kind: ClassVar = "turn.cancelled"
+
+
+TurnEvent = (
+    TurnStarted | AgentActive | QuestionReady | TextDelta | UsageUpdated | TurnCompleted | TurnFailed | TurnCancelled
+)
+TERMINAL_KINDS = frozenset({TurnCompleted.kind, TurnFailed.kind, TurnCancelled.kind})

@@ -1,0 +1,110 @@
+"""Filters of a turn, as closures: every handoff actor deep-copies its kernel, and a bound method's `self` with it."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from semantic_kernel import Kernel
+from semantic_kernel.filters import AutoFunctionInvocationContext, FilterTypes
+from semantic_kernel.functions import FunctionResult, KernelArguments
+
+from app.orchestration.catalog import Catalog, Technique
+from app.orchestration.delivery import Delivery, TechniqueOrder, plan_order
+from app.orchestration.turn import TurnState
+
+HANDOFF_PLUGIN = "Handoff"
+COMPLETE_TASK = "complete_task"
+
+Next = Callable[[AutoFunctionInvocationContext], Awaitable[None]]
+AutoFunctionFilter = Callable[[AutoFunctionInvocationContext, Next], Awaitable[None]]
+
+logger = structlog.get_logger(__name__)
+
+
+def add_filters(kernel: Kernel, catalog: Catalog, state: TurnState) -> None:
+    """Register the turn's filters; they run outside the ones that the handoff actor adds to its own copy."""
+    for make in (deliver, limit_handoffs):
+        kernel.add_filter(FilterTypes.AUTO_FUNCTION_INVOCATION, make(catalog, state))
+
+
+def deliver(catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
+    """Return-direct: the technique's output is the answer, streamed as it comes; no further model call repeats it."""
+
+    async def deliver_technique(context: AutoFunctionInvocationContext, next: Next) -> None:  # noqa: A002 - by keyword
+        interview_type = context.function.plugin_name
+        technique = catalog.technique(interview_type, context.function.name)
+        if technique is None:
+            await next(context)
+            return
+        if state.question_set is not None:
+            # A model may ask for two techniques at once, although told not to.
+            _answer_model(context, "The questions of this turn are already delivered.")
+            context.terminate = True
+            return
+        order = plan_order(state, interview_type, technique, context.arguments)
+        if isinstance(order, str):
+            _answer_model(context, order)
+            return
+        try:
+            await _run_technique(context, order, state)
+        except Exception as error:
+            state.fail(error)
+            raise
+        _answer_model(context, "Delivered to the candidate.")
+        complete = context.kernel.get_function(HANDOFF_PLUGIN, COMPLETE_TASK)
+        await complete.invoke(context.kernel, KernelArguments(task_summary="The questions were delivered."))
+        context.terminate = True
+
+    return deliver_technique
+
+
+def limit_handoffs(_catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
+    """Semantic Kernel has no hop limit, and of two handoffs in one answer the last would win silently."""
+
+    async def limit(context: AutoFunctionInvocationContext, next: Next) -> None:  # noqa: A002 - by keyword
+        is_handoff = context.function.plugin_name == HANDOFF_PLUGIN and context.function.name != COMPLETE_TASK
+        if is_handoff and (state.is_handing_off or len(state.handoffs) >= state.limits.handoffs):
+            logger.warning("handoff_refused", function=context.function.name, handoffs=len(state.handoffs))
+            _answer_model(context, "No further handoff in this turn: answer the candidate yourself.")
+            return
+        if is_handoff:
+            state.is_handing_off = True
+        await next(context)
+
+    return limit
+
+
+async def _run_technique(context: AutoFunctionInvocationContext, order: TechniqueOrder, state: TurnState) -> None:
+    task = state.task
+    sampling = task.sampling.over(order.technique.sampling)
+    arguments = KernelArguments(
+        settings=state.provider.execution_settings(task.model, sampling, has_tools=False),
+    )
+    arguments.update(_free_choices(order.technique, context.arguments))
+    arguments.update(order.arguments(task))
+    delivery = Delivery(order, state)
+    with state.calling(order.technique.name):
+        async with aclosing(context.function.invoke_stream(context.kernel, arguments)) as pieces:
+            async for piece in pieces:
+                delivery.feed("".join(str(message) for message in piece))
+    state.question_set = delivery.finish()
+    state.experience_level = order.experience_level
+    logger.info(
+        "technique_delivered",
+        interview_type=order.interview_type,
+        technique=order.technique.name,
+        questions=len(state.question_set.questions),
+        revision=state.question_set.revision,
+        replaced=list(order.positions),
+    )
+
+
+def _free_choices(technique: Technique, chosen: KernelArguments) -> dict[str, Any]:
+    """What the model filled in of the variables that the technique's own config.json declares."""
+    names = {parameter.name for parameter in technique.function.parameters if parameter.include_in_function_choices}
+    return {name: str(value) for name, value in chosen.items() if name in names and value is not None}
+
+
+def _answer_model(context: AutoFunctionInvocationContext, text: str) -> None:
+    context.function_result = FunctionResult(function=context.function.metadata, value=text)

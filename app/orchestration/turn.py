@@ -1,0 +1,222 @@
+"""One turn as values: what the conductor is given, and what it keeps while the turn runs."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID
+
+from app.core.errors import ProviderError
+from app.orchestration.events import AgentActive, Handoff, ModelCall, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
+from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.providers.base import Provider, Sampling
+from app.providers.metered import MeasuredCall
+from plugins.cost.plugin import Spending
+from plugins.cost.prices import Tokens, price_usd
+
+Emit = Callable[[TurnEvent], None]
+
+HELD_CHARACTERS = 200
+"""What an agent says before a tool call ("let me hand you over …") is not for the candidate. Such lead-ins are short,
+so this much is held back until it is clear that no call follows; an answer longer than that streams."""
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What the conversation has been told so far and keeps."""
+
+    job_description: str | None = None
+    experience_level: ExperienceLevel | None = None
+    question_count: int = 5
+    interviewer: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class PastMessage:
+    """A message of an earlier turn."""
+
+    is_from_candidate: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class TurnTask:
+    """Everything a turn starts from. Nothing else is read while it runs."""
+
+    turn_id: UUID
+    message: str
+    agent: str | None
+    """Who starts: the conversation's active agent or the interview type asked for; None is triage."""
+    technique: str | None
+    """The only technique this turn may use, or None to let the agent choose."""
+    brief: Brief
+    is_level_fixed: bool
+    """The request itself named the level, so what the model makes of the message does not change it."""
+    is_count_fixed: bool
+    """The same for the number of questions."""
+    history: tuple[PastMessage, ...]
+    question_sets: Mapping[str, QuestionSet]
+    """The latest revision by interview type, for the job at hand; the one last worked on comes last."""
+    seen_questions: tuple[str, ...]
+    """Texts of every question the conversation has had."""
+    model: str
+    sampling: Sampling
+    spending: Spending
+
+    @property
+    def nonce(self) -> str:
+        """For this turn's fences; nobody outside knows it before the turn starts."""
+        return self.turn_id.hex[:8]
+
+
+@dataclass(frozen=True)
+class TurnLimits:
+    """What ends a turn that does not end by itself."""
+
+    silence_seconds: float = 30
+    deadline_seconds: float = 180
+    handoffs: int = 3
+    model_calls: int = 8
+
+
+class TurnState:
+    """What is known of a running turn. Observes every model call; lives in one task's event loop."""
+
+    def __init__(self, task: TurnTask, *, provider: Provider, limits: TurnLimits, emit: Emit) -> None:
+        self.task = task
+        self.provider = provider
+        self.limits = limits
+        self.emit = emit
+        self.calls: list[ModelCall] = []
+        self.handoffs: list[Handoff] = []
+        self.active_agent: str | None = None
+        self.experience_level = task.brief.experience_level
+        self.question_set: QuestionSet | None = None
+        self.is_handing_off = False
+        self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.silence: asyncio.Timeout | None = None
+        self._reply: list[str] = []
+        self._held = ""
+        self._has_tool_call = False
+        self._function: str | None = None
+
+    # What the filters and the conductor do.
+
+    def say(self, text: str) -> None:
+        """Add to the reply, and let the reader see it."""
+        if text:
+            self._reply.append(text)
+            self.emit(TextDelta(text))
+
+    def fail(self, error: BaseException) -> None:
+        """End the turn with this error; the first one counts."""
+        if not self.failure.done():
+            self.failure.set_result(error)
+
+    @contextmanager
+    def calling(self, function: str) -> Iterator[None]:
+        """Book the model calls inside the block to a technique."""
+        self._function = function
+        try:
+            yield
+        finally:
+            self._function = None
+
+    def answer(self) -> TurnAnswer:
+        """What the turn came to.
+
+        Raises:
+            ProviderError: the model said nothing at all.
+        """
+        reply = "".join(self._reply)
+        if not reply.strip() or self.active_agent is None:
+            raise ProviderError("The model gave an empty answer. Your message is kept: try again.")
+        return TurnAnswer(
+            agent=self.active_agent,
+            handoffs=tuple(self.handoffs),
+            reply=reply,
+            question_set=self.question_set,
+            experience_level=self.experience_level,
+        )
+
+    def spending(self) -> Spending:
+        """The conversation's spending, this turn's calls included."""
+        before = self.task.spending
+        costs = [before.cost_usd, *(call.cost_usd for call in self.calls)]
+        known = [cost for cost in costs if cost is not None]
+        return replace(
+            before,
+            cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+            model_calls=before.model_calls + len(self.calls),
+            input_tokens=before.input_tokens + sum(call.input_tokens for call in self.calls),
+            output_tokens=before.output_tokens + sum(call.output_tokens for call in self.calls),
+        )
+
+    # What the metered service reports (CallObserver).
+
+    def call_started(self, agent: str) -> None:
+        """See CallObserver. Refuses the call that would exceed the turn's limit."""
+        if len(self.calls) >= self.limits.model_calls:
+            raise ProviderError(
+                f"The agents came to no answer within {self.limits.model_calls} model calls. Try to ask more simply."
+            )
+        if agent != self.active_agent:
+            if self.active_agent is not None:
+                self.handoffs.append(Handoff(self.active_agent, agent))
+            self.emit(AgentActive(agent=agent, source=self.active_agent))
+            self.active_agent = agent
+        self.is_handing_off = False
+        self._held, self._has_tool_call = "", False
+        self._touch()
+
+    def call_progressed(self, agent: str, *, text: str, has_tool_call: bool) -> None:  # noqa: ARG002 - the protocol's
+        """See CallObserver. A technique's text goes through the reader instead of straight to the candidate."""
+        self._touch()
+        self._has_tool_call = self._has_tool_call or has_tool_call
+        if self._function is None and text:
+            self._held += text
+            if len(self._held) > HELD_CHARACTERS and not self._has_tool_call:
+                self._release()
+
+    def call_ended(self, agent: str, call: MeasuredCall) -> None:
+        """See CallObserver."""
+        self._touch()
+        tokens = Tokens(
+            input=call.input_tokens,
+            cached_input=call.cached_input_tokens,
+            output=call.output_tokens,
+            reasoning=call.reasoning_tokens,
+        )
+        measured = ModelCall(
+            provider=self.provider.name,
+            model=self.task.model,
+            agent=agent,
+            function=self._function,
+            input_tokens=call.input_tokens,
+            cached_input_tokens=call.cached_input_tokens,
+            output_tokens=call.output_tokens,
+            reasoning_tokens=call.reasoning_tokens,
+            is_estimated=call.is_estimated,
+            is_complete=call.is_complete,
+            cost_usd=price_usd(self.task.model, tokens, provider=self.provider.name),
+            duration_ms=call.duration_ms,
+        )
+        self.calls.append(measured)
+        self.emit(UsageUpdated(measured))
+        if call.is_complete and not self._has_tool_call:
+            if self._function is None and not self._held and not self._reply:
+                self.fail(ProviderError("The model gave an empty answer. Your message is kept: try again."))
+            self._release()
+
+    def call_failed(self, error: BaseException) -> None:
+        """See CallObserver."""
+        self.fail(error)
+
+    def _release(self) -> None:
+        held, self._held = self._held, ""
+        self.say(held)
+
+    def _touch(self) -> None:
+        if self.silence is not None and not self.silence.expired():
+            self.silence.reschedule(asyncio.get_running_loop().time() + self.limits.silence_seconds)

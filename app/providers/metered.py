@@ -1,0 +1,186 @@
+"""A chat-completion service that measures every call of the one it wraps.
+
+Usage is taken where the model is called, once per response: through Semantic Kernel's callbacks a turn with tools
+counts double. One instance belongs to one agent in one turn.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from pydantic import Field
+from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
+from semantic_kernel.connectors.ai.completion_usage import CompletionUsage
+from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
+from semantic_kernel.contents import (
+    ChatHistory,
+    ChatMessageContent,
+    FunctionCallContent,
+    StreamingChatMessageContent,
+    StreamingTextContent,
+)
+from semantic_kernel.contents.utils.finish_reason import FinishReason
+from typing_extensions import override
+
+from app.core.errors import ProviderError
+from app.providers.failures import provider_failure
+
+CHARACTERS_PER_TOKEN = 4
+"""The usual rule of thumb for English, used only where a provider sends no usage."""
+
+
+@dataclass(frozen=True)
+class MeasuredCall:
+    """What one call took. Tokens are the provider's own count unless `is_estimated`."""
+
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    is_estimated: bool
+    is_complete: bool
+    duration_ms: int
+
+
+class CallObserver(Protocol):
+    """The turn's side of a call. Each method is synchronous and quick."""
+
+    def call_started(self, agent: str) -> None:
+        """About to call the model. May raise to refuse the call."""
+        ...
+
+    def call_progressed(self, agent: str, *, text: str, has_tool_call: bool) -> None:
+        """A piece arrived."""
+        ...
+
+    def call_ended(self, agent: str, call: MeasuredCall) -> None:
+        """The call is over, well or not."""
+        ...
+
+    def call_failed(self, error: BaseException) -> None:
+        """The call raised; the error is the one the turn should end with."""
+        ...
+
+
+class MeteredChatCompletion(ChatCompletionClientBase):
+    """Delegates to `inner` and tells `observer` what happens."""
+
+    SUPPORTS_FUNCTION_CALLING: ClassVar[bool] = True
+
+    inner: ChatCompletionClientBase
+    agent: str
+    observer: Any = Field(exclude=True)
+
+    @override
+    def get_prompt_execution_settings_class(self) -> type[PromptExecutionSettings]:
+        return self.inner.get_prompt_execution_settings_class()
+
+    @override
+    def _verify_function_choice_settings(self, settings: PromptExecutionSettings) -> None:
+        self.inner._verify_function_choice_settings(settings)
+
+    @override
+    def _update_function_choice_settings_callback(self) -> Callable[..., None]:
+        return self.inner._update_function_choice_settings_callback()
+
+    @override
+    def _reset_function_choice_settings(self, settings: PromptExecutionSettings) -> None:
+        self.inner._reset_function_choice_settings(settings)
+
+    @override
+    async def _inner_get_chat_message_contents(
+        self, chat_history: ChatHistory, settings: PromptExecutionSettings
+    ) -> list[ChatMessageContent]:
+        raise NotImplementedError("Greenroom streams every call")
+
+    @override
+    async def _inner_get_streaming_chat_message_contents(
+        self, chat_history: ChatHistory, settings: PromptExecutionSettings, function_invoke_attempt: int = 0
+    ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
+        observer: CallObserver = self.observer
+        observer.call_started(self.agent)
+        meter = _Meter(chat_history)
+        try:
+            async for messages in self.inner._inner_get_streaming_chat_message_contents(
+                chat_history, settings, function_invoke_attempt
+            ):
+                for message in messages:
+                    text, has_tool_call = meter.read(message)
+                    observer.call_progressed(self.agent, text=text, has_tool_call=has_tool_call)
+                yield messages
+            meter.close()
+        except Exception as error:
+            failure = provider_failure(error, has_begun=meter.has_begun)
+            observer.call_failed(failure)
+            raise failure from error
+        finally:
+            observer.call_ended(self.agent, meter.measured())
+
+
+class _Meter:
+    """Adds up one response."""
+
+    def __init__(self, chat_history: ChatHistory) -> None:
+        self.is_complete = False
+        self.has_begun = False
+        self._history = chat_history
+        self._usage: CompletionUsage | None = None
+        self._finish_reason: FinishReason | None = None
+        self._output_characters = 0
+        self._started = time.monotonic()
+
+    def read(self, message: StreamingChatMessageContent) -> tuple[str, bool]:
+        """Return the text of the piece and whether it holds part of a tool call."""
+        self.has_begun = True
+        usage = message.metadata.get("usage")
+        if isinstance(usage, CompletionUsage):
+            self._usage = usage
+        self._finish_reason = message.finish_reason or self._finish_reason
+        text = "".join(item.text or "" for item in message.items if isinstance(item, StreamingTextContent))
+        calls = [item for item in message.items if isinstance(item, FunctionCallContent)]
+        self._output_characters += len(text) + sum(len(f"{call.name or ''}{call.arguments or ''}") for call in calls)
+        return text, bool(calls)
+
+    def close(self) -> None:
+        """The stream ended. Without a finish reason it was cut, and what came must not pass for an answer.
+
+        Raises:
+            ProviderError: the stream was cut, or the provider's content filter stopped it.
+        """
+        if self._finish_reason is None:
+            raise ProviderError(
+                "The model provider broke off in the middle of its answer. Your message is kept: try again."
+            )
+        if self._finish_reason is FinishReason.CONTENT_FILTER:
+            raise ProviderError("The model provider's content filter stopped the answer. Try to put it differently.")
+        self.is_complete = True
+
+    def measured(self) -> MeasuredCall:
+        """The call as far as it came."""
+        duration_ms = round((time.monotonic() - self._started) * 1000)
+        usage = self._usage
+        if usage is None:
+            characters = sum(len(message.content) for message in self._history.messages)
+            return MeasuredCall(
+                input_tokens=characters // CHARACTERS_PER_TOKEN,
+                cached_input_tokens=0,
+                output_tokens=self._output_characters // CHARACTERS_PER_TOKEN,
+                reasoning_tokens=0,
+                is_estimated=True,
+                is_complete=self.is_complete,
+                duration_ms=duration_ms,
+            )
+        input_tokens, output_tokens = max(usage.prompt_tokens or 0, 0), max(usage.completion_tokens or 0, 0)
+        cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
+        reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else 0
+        return MeasuredCall(
+            input_tokens=input_tokens,
+            # Some servers count the parts beside the whole; a part is never more than its whole.
+            cached_input_tokens=min(cached or 0, input_tokens),
+            output_tokens=output_tokens,
+            reasoning_tokens=min(reasoning or 0, output_tokens),
+            is_estimated=False,
+            is_complete=self.is_complete,
+            duration_ms=duration_ms,
+        )

@@ -1,0 +1,146 @@
+"""OpenAI, and every server that speaks its chat-completions protocol, Azure OpenAI included."""
+
+import re
+from functools import cached_property
+
+from openai import AsyncAzureOpenAI, AsyncOpenAI, Timeout
+from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
+from semantic_kernel.connectors.ai.open_ai import OpenAIChatCompletion, OpenAIChatPromptExecutionSettings
+from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
+
+from app.core.config import Settings
+from app.providers.base import Sampling
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+OPENAI_DEFAULT_MODEL = "gpt-5-mini"
+
+# o1, o3-mini, gpt-5, gpt-5.1-codex …, but not the chat variants such as gpt-5-chat-latest.
+_REASONING_MODEL = re.compile(r"^(?:openai/)?(?:o\d|gpt-5(?!.*chat)|codex)", re.IGNORECASE)
+_O_SERIES = re.compile(r"^(?:openai/)?o\d", re.IGNORECASE)
+
+
+def is_reasoning_model(model: str) -> bool:
+    """Whether the model rejects `temperature`, `top_p`, `frequency_penalty` and `max_tokens`."""
+    return _REASONING_MODEL.match(model) is not None
+
+
+def accepted_settings(
+    model: str, sampling: Sampling, *, has_tools: bool, is_openai: bool
+) -> OpenAIChatPromptExecutionSettings:
+    """Return the request settings with only what the model accepts.
+
+    OpenAI and Azure take `max_completion_tokens` for every model. Other servers know the older `max_tokens`.
+    Parallel tool calls are switched off, because of two handoffs at once the last would win silently; the o-series
+    rejects the switch and makes one call at a time anyway.
+    """
+    is_reasoning = is_reasoning_model(model)
+    settings = OpenAIChatPromptExecutionSettings()
+    if not is_reasoning:
+        settings.temperature = sampling.temperature
+        settings.top_p = sampling.top_p
+        settings.frequency_penalty = sampling.frequency_penalty
+    if is_openai or is_reasoning:
+        settings.max_completion_tokens = sampling.max_output_tokens
+    else:
+        settings.max_tokens = sampling.max_output_tokens
+    if has_tools and not _O_SERIES.match(model):
+        settings.parallel_tool_calls = False
+    return settings
+
+
+class OpenAIProvider:
+    """One client, and so one connection pool, for all models and turns."""
+
+    def __init__(self, *, name: str, client: AsyncOpenAI, models: tuple[str, ...], deployment: str | None) -> None:
+        self.name = name
+        self.models = models
+        self._client = client
+        self._deployment = deployment
+        self._services: dict[str, OpenAIChatCompletion] = {}
+
+    @cached_property
+    def default_model(self) -> str:
+        """The first of the allowed models."""
+        return self.models[0]
+
+    def service(self, model: str) -> ChatCompletionClientBase:
+        """The service for `model`; behind Azure the request names the deployment instead."""
+        if model not in self._services:
+            self._services[model] = OpenAIChatCompletion(
+                ai_model_id=self._deployment or model, async_client=self._client
+            )
+        return self._services[model]
+
+    def execution_settings(self, model: str, sampling: Sampling, *, has_tools: bool) -> PromptExecutionSettings:
+        """See `accepted_settings`."""
+        is_openai = self.name != "compatible"
+        return accepted_settings(model, sampling, has_tools=has_tools, is_openai=is_openai)
+
+    async def close(self) -> None:
+        """Close the connection pool."""
+        await self._client.close()
+
+
+def openai_provider(settings: Settings) -> OpenAIProvider | None:
+    """OpenAI itself, when only a key is given."""
+    if settings.openai_api_key is None or settings.openai_base_url:
+        return None
+    return OpenAIProvider(
+        name="openai",
+        client=AsyncOpenAI(
+            api_key=settings.openai_api_key.get_secret_value(),
+            base_url=OPENAI_BASE_URL,
+            max_retries=settings.provider_max_retries,
+            timeout=_timeout(settings),
+        ),
+        models=_models(settings, OPENAI_DEFAULT_MODEL),
+        deployment=None,
+    )
+
+
+def compatible_provider(settings: Settings) -> OpenAIProvider | None:
+    """Any OpenAI-compatible server; most local ones want no key, but the client must send one."""
+    if not settings.openai_base_url:
+        return None
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
+    is_openai = settings.openai_base_url.rstrip("/") == OPENAI_BASE_URL
+    return OpenAIProvider(
+        name="openai" if is_openai else "compatible",
+        client=AsyncOpenAI(
+            api_key=key,
+            base_url=settings.openai_base_url,
+            max_retries=settings.provider_max_retries,
+            timeout=_timeout(settings),
+        ),
+        models=_models(settings, OPENAI_DEFAULT_MODEL),
+        deployment=None,
+    )
+
+
+def azure_provider(settings: Settings) -> OpenAIProvider | None:
+    """Azure OpenAI: one deployment, whose model `DEFAULT_MODEL` names for prices and accepted parameters."""
+    if not settings.azure_openai_endpoint or not settings.azure_openai_api_key or not settings.default_model:
+        return None
+    return OpenAIProvider(
+        name="azure",
+        client=AsyncAzureOpenAI(
+            api_key=settings.azure_openai_api_key.get_secret_value(),
+            azure_endpoint=settings.azure_openai_endpoint,
+            azure_deployment=settings.azure_openai_deployment,
+            api_version=settings.azure_openai_api_version,
+            max_retries=settings.provider_max_retries,
+            timeout=_timeout(settings),
+        ),
+        models=(settings.default_model,),
+        deployment=settings.azure_openai_deployment,
+    )
+
+
+def _models(settings: Settings, fallback: str) -> tuple[str, ...]:
+    default = settings.default_model or fallback
+    return (default, *(model for model in settings.allowed_models if model != default))
+
+
+def _timeout(settings: Settings) -> Timeout:
+    # The turn's own clock notices silence first; the client's is only there so that nothing waits for ever.
+    return Timeout(settings.turn_deadline_seconds, connect=5.0)
