@@ -1,0 +1,137 @@
+"""`POST /chat` and the turns it starts. One service call each."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse
+
+from app.chat import sse
+from app.chat.schemas import CatalogPublic, ChatReply, ChatRequest
+from app.chat.service import ChatService
+from app.conversations.endpoints import ConversationServiceDep
+from app.conversations.schemas import TurnPublic
+from app.conversations.turn_log import LoggedEvent
+from app.core.errors import (
+    PROBLEM_MEDIA_TYPE,
+    BodyTooLarge,
+    BudgetExhausted,
+    IdempotencyConflict,
+    InputRejected,
+    InvalidRequest,
+    NotFound,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    TurnInProgress,
+    TurnInterrupted,
+    TurnNotRunning,
+    TurnStopped,
+    TurnTimeout,
+    problems,
+)
+from app.orchestration.events import TurnCancelled, TurnCompleted
+
+router = APIRouter(prefix="/api/v1")
+
+EVENT_STREAM = "text/event-stream"
+
+
+def chat_service(request: Request) -> ChatService:
+    """The application's chat service."""
+    service: ChatService = request.app.state.chat
+    return service
+
+
+ChatServiceDep = Annotated[ChatService, Depends(chat_service)]
+
+CHAT_PROBLEMS = problems(
+    InvalidRequest,
+    InputRejected,
+    NotFound,
+    TurnInProgress,
+    IdempotencyConflict,
+    TurnStopped,
+    BodyTooLarge,
+    RateLimited,
+    BudgetExhausted,
+    ProviderError,
+    ProviderUnavailable,
+    TurnInterrupted,
+    TurnTimeout,
+)
+
+
+@router.post(
+    "/chat",
+    response_model=ChatReply,
+    responses={**CHAT_PROBLEMS, 200: {"content": {EVENT_STREAM: {}}, "description": "The reply, or the turn's events"}},
+    tags=["chat"],
+)
+async def chat(
+    body: ChatRequest,
+    service: ChatServiceDep,
+    accept: Annotated[str, Header(description="`text/event-stream` streams the turn")] = "application/json",
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Response:
+    """Send a message. The turn runs on if the connection drops; `GET /turns/{id}/events` follows it again."""
+    turn_id = await service.start(body, idempotency_key=idempotency_key)
+    if EVENT_STREAM in accept:
+        return event_stream(await service.follow(turn_id))
+    return outcome_response(await service.outcome(turn_id))
+
+
+@router.get("/turns/{turn_id}", responses=problems(NotFound, InvalidRequest), tags=["turns"])
+async def read_turn(turn_id: UUID, service: ConversationServiceDep) -> TurnPublic:
+    """A turn, with its reply once it is completed or its problem if it failed."""
+    return await service.turn(turn_id)
+
+
+@router.get(
+    "/turns/{turn_id}/events",
+    response_class=EventSourceResponse,
+    responses=problems(NotFound, InvalidRequest),
+    tags=["turns"],
+)
+async def follow_turn(
+    turn_id: UUID, service: ChatServiceDep, last_event_id: Annotated[int, Header(ge=0)] = 0
+) -> Response:
+    """The turn's events after `Last-Event-ID`, then live to the last one."""
+    return event_stream(await service.follow(turn_id, after=last_event_id))
+
+
+@router.post(
+    "/turns/{turn_id}/cancel",
+    status_code=204,
+    responses=problems(NotFound, TurnNotRunning, InvalidRequest),
+    tags=["turns"],
+)
+async def cancel_turn(turn_id: UUID, service: ChatServiceDep) -> None:
+    """Stop the turn's model calls. The candidate's message is kept."""
+    await service.cancel(turn_id)
+
+
+@router.get("/catalog", tags=["catalog"])
+async def read_catalog(service: ChatServiceDep) -> CatalogPublic:
+    """Interview types, techniques, levels, and models with their prices; which provider is active."""
+    return service.catalog()
+
+
+def event_stream(events: AsyncIterator[LoggedEvent | None]) -> Response:
+    """The followed log as server-sent events."""
+    # Proxies must pass each event on as it comes.
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(sse.encode(events), headers=headers)
+
+
+def outcome_response(event: LoggedEvent) -> Response:
+    """The last event as the answer to somebody who waited for it."""
+    if event.kind == TurnCompleted.kind:
+        return JSONResponse(event.data)
+    if event.kind == TurnCancelled.kind:
+        raise TurnStopped("The turn was cancelled before it had an answer. Your message is kept.")
+    retry_after = event.data.get("retry_after_seconds")
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return JSONResponse(event.data, status_code=event.data["status"], media_type=PROBLEM_MEDIA_TYPE, headers=headers)

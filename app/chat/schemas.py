@@ -1,0 +1,126 @@
+"""The chat request and its reply, as ARCHITECTURE's contract has them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.conversations.schemas import QuestionSetPublic
+from app.orchestration.questions import ExperienceLevel
+from app.usage.schemas import Money, Usage
+
+MESSAGE_CHARACTERS = 5_000
+JOB_DESCRIPTION_CHARACTERS = 20_000
+
+
+def _storable(value: str) -> str:
+    """PostgreSQL cannot store NUL, and no text that a person typed holds one."""
+    if "\x00" in value:
+        raise ValueError("must not contain the NUL character")
+    return value
+
+
+PlainText = Annotated[str, AfterValidator(_storable)]
+ShortText = Annotated[PlainText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class Interviewer(BaseModel):
+    """Whom the candidate will meet; colours the wording of role-based questions, never their difficulty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    style: Annotated[ShortText | None, Field(examples=["strict"])] = None
+    company_type: Annotated[ShortText | None, Field(examples=["fintech"])] = None
+    personality: Annotated[ShortText | None, Field(examples=["detail-oriented"])] = None
+
+
+class ChatRequest(BaseModel):
+    """One message of the candidate. Only `message` is required; the conversation keeps what it has been told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: Annotated[
+        PlainText,
+        Field(
+            # The security screen holds these limits, so that every refused text gets the same kind of answer.
+            json_schema_extra={"minLength": 1, "maxLength": MESSAGE_CHARACTERS},
+            description=f"1 to {MESSAGE_CHARACTERS} characters",
+            examples=["I have a senior backend interview on Tuesday"],
+        ),
+    ]
+    conversation_id: Annotated[UUID | None, Field(description="Continue this conversation; null starts one")] = None
+    job_description: Annotated[
+        PlainText | None,
+        Field(min_length=10, max_length=JOB_DESCRIPTION_CHARACTERS, description="The advert, as it stands"),
+    ] = None
+    interview_type: Annotated[
+        str | None, Field(max_length=40, description="A type of the catalog; null lets triage choose")
+    ] = None
+    technique: Annotated[
+        str | None, Field(max_length=40, description="A technique of the catalog; null lets the agent choose")
+    ] = None
+    experience_level: ExperienceLevel | None = None
+    question_count: Annotated[int | None, Field(ge=1, le=20, description="Default 5")] = None
+    interviewer: Interviewer | None = None
+    model: Annotated[str | None, Field(max_length=120, description="A model of the catalog")] = None
+    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
+    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
+    frequency_penalty: Annotated[float | None, Field(ge=-2, le=2, allow_inf_nan=False)] = None
+    max_output_tokens: Annotated[int | None, Field(ge=1, le=100_000)] = None
+
+
+class HandoffPublic(BaseModel):
+    """One handoff of the turn."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    source: Annotated[str, Field(alias="from", examples=["triage"])]
+    target: Annotated[str, Field(alias="to", examples=["technical"])]
+
+
+class ChatReply(BaseModel):
+    """What a completed turn answers. `question_set` is null when the turn made none."""
+
+    conversation_id: UUID
+    turn_id: UUID
+    agent: Annotated[str, Field(description="The agent that answered; the next turn starts with it")]
+    handoffs: list[HandoffPublic]
+    reply: Annotated[str, Field(description="Markdown")]
+    question_set: QuestionSetPublic | None
+    usage: Usage
+    conversation_cost_usd: Money | None
+    duration_ms: int
+
+
+class TechniquePublic(BaseModel):
+    """A technique of an interview type."""
+
+    name: str
+    description: str
+
+
+class InterviewTypePublic(BaseModel):
+    """An interview type, that is a specialist agent."""
+
+    name: str
+    title: str
+    description: str
+    techniques: Annotated[list[TechniquePublic], Field(description="The default first")]
+
+
+class ModelPublic(BaseModel):
+    """A model a request may name, with its list price per million tokens; null where the price is unknown."""
+
+    name: str
+    is_default: bool
+    input_usd_per_million: Money | None
+    output_usd_per_million: Money | None
+
+
+class CatalogPublic(BaseModel):
+    """What this server offers."""
+
+    provider: Annotated[str, Field(description="`openai`, `azure`, `compatible` or `offline`")]
+    models: list[ModelPublic]
+    interview_types: list[InterviewTypePublic]
+    experience_levels: list[ExperienceLevel]

@@ -1,0 +1,203 @@
+"""A chat turn from the outside: check, screen, open, run, follow."""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
+
+import structlog
+
+from app.chat.runner import TurnRunner
+from app.chat.schemas import (
+    MESSAGE_CHARACTERS,
+    CatalogPublic,
+    ChatRequest,
+    InterviewTypePublic,
+    ModelPublic,
+    TechniquePublic,
+)
+from app.conversations.models import MessageRole, TurnStatus
+from app.conversations.service import ConversationService, OpenedTurn, TurnOpening
+from app.conversations.turn_log import LoggedEvent
+from app.core.config import Settings
+from app.core.database import Database
+from app.core.errors import InputRejected, InvalidRequest, TurnNotRunning
+from app.orchestration.catalog import Catalog
+from app.orchestration.questions import ExperienceLevel
+from app.orchestration.turn import Brief, PastMessage, TurnTask
+from app.providers.base import Provider, Sampling
+from app.usage import service as usage_service
+from plugins.cost.plugin import Spending
+from plugins.cost.prices import list_price
+from plugins.security.screen import screen
+
+logger = structlog.get_logger(__name__)
+
+
+class ChatService:
+    """Everything behind the chat endpoint."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        catalog: Catalog,
+        provider: Provider,
+        conversations: ConversationService,
+        runner: TurnRunner,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._catalog = catalog
+        self._provider = provider
+        self._conversations = conversations
+        self._runner = runner
+
+    async def start(self, request: ChatRequest, *, idempotency_key: str | None) -> UUID:
+        """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
+
+        Raises:
+            InvalidRequest: a type, technique or model that the catalog does not have.
+            InputRejected: the security screen refused the message. Nothing is stored.
+            RateLimited, BudgetExhausted: no room for model calls.
+            NotFound, TurnInProgress, IdempotencyConflict: see `ConversationService.open_turn`.
+        """
+        self._check_names(request)
+        verdict = screen(request.message, max_characters=MESSAGE_CHARACTERS)
+        if not verdict.is_allowed:
+            reasons = [reason.value for reason in verdict.reasons]
+            logger.warning("input_rejected", reasons=reasons, score=verdict.score)
+            raise InputRejected(
+                " ".join(reason.advice for reason in verdict.reasons[:1]),
+                errors=[{"field": "message", "message": reason} for reason in reasons],
+            )
+        async with self._database.reading() as session:
+            await usage_service.check_limits(session, self._settings, provider=self._provider.name)
+        opened = await self._conversations.open_turn(self._opening(request, idempotency_key))
+        if not opened.is_replay:
+            self._runner.start(self._task(request, opened), conversation_id=opened.conversation_id)
+        return opened.turn_id
+
+    async def follow(self, turn_id: UUID, *, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
+        """See `ConversationService.follow`."""
+        return await self._conversations.follow(turn_id, after=after)
+
+    async def outcome(self, turn_id: UUID) -> LoggedEvent:
+        """Wait for the turn's last event."""
+        async for event in await self._conversations.follow(turn_id):
+            if event is not None and event.is_last:
+                return event
+        raise AssertionError("a log is followed to its last event")
+
+    async def cancel(self, turn_id: UUID) -> None:
+        """Stop the turn's model calls and end it as cancelled.
+
+        Raises:
+            NotFound: no such turn.
+            TurnNotRunning: it has ended already.
+        """
+        turn = await self._conversations.turn(turn_id)
+        if turn.status != TurnStatus.RUNNING or not await self._runner.cancel(turn_id):
+            raise TurnNotRunning("There is nothing to cancel.")
+
+    def catalog(self) -> CatalogPublic:
+        """What this server offers."""
+        return CatalogPublic(
+            provider=self._provider.name,
+            models=[self._model(name) for name in self._provider.models],
+            interview_types=[
+                InterviewTypePublic(
+                    name=spec.name,
+                    title=spec.title,
+                    description=spec.description,
+                    techniques=[
+                        TechniquePublic(name=technique.name, description=technique.description)
+                        for technique in spec.techniques.values()
+                    ],
+                )
+                for spec in self._catalog.specialists.values()
+            ],
+            experience_levels=list(ExperienceLevel),
+        )
+
+    def _model(self, name: str) -> ModelPublic:
+        price = list_price(name, provider=self._provider.name)
+        return ModelPublic(
+            name=name,
+            is_default=name == self._provider.default_model,
+            input_usd_per_million=price[0] if price else None,
+            output_usd_per_million=price[1] if price else None,
+        )
+
+    def _check_names(self, request: ChatRequest) -> None:
+        types = self._catalog.specialists
+        techniques = {name for spec in types.values() for name in spec.techniques}
+        if (chosen := types.get(request.interview_type or "")) is not None:
+            techniques = set(chosen.techniques)
+        errors = [
+            {"field": field, "message": f"{value!r} is not one of {', '.join(sorted(known))}"}
+            for field, value, known in (
+                ("interview_type", request.interview_type, set(types)),
+                ("technique", request.technique, techniques),
+                ("model", request.model, set(self._provider.models)),
+            )
+            if value is not None and value not in known
+        ]
+        if errors:
+            raise InvalidRequest("The catalog (GET /api/v1/catalog) lists what there is.", errors=errors)
+
+    def _opening(self, request: ChatRequest, idempotency_key: str | None) -> TurnOpening:
+        return TurnOpening(
+            message=request.message,
+            model=request.model or self._provider.default_model,
+            request_hash=hashlib.sha256(request.model_dump_json().encode()).hexdigest(),
+            conversation_id=request.conversation_id,
+            idempotency_key=idempotency_key,
+            job_description=request.job_description,
+            experience_level=request.experience_level,
+            question_count=request.question_count,
+            interviewer=_interviewer(request),
+        )
+
+    def _task(self, request: ChatRequest, opened: OpenedTurn) -> TurnTask:
+        active = opened.active_agent if opened.active_agent in self._catalog.specialists else None
+        return TurnTask(
+            turn_id=opened.turn_id,
+            message=request.message,
+            agent=request.interview_type or active,
+            technique=request.technique,
+            brief=Brief(
+                job_description=opened.job_description,
+                experience_level=opened.experience_level,
+                question_count=opened.question_count,
+                interviewer=opened.interviewer,
+            ),
+            is_level_fixed=request.experience_level is not None,
+            is_count_fixed=request.question_count is not None,
+            history=tuple(
+                PastMessage(is_from_candidate=message.role == MessageRole.USER, text=message.text)
+                for message in opened.history
+            ),
+            question_sets={found.interview_type: found for found in opened.question_sets},
+            seen_questions=tuple(opened.seen_questions),
+            model=request.model or self._provider.default_model,
+            sampling=Sampling(
+                temperature=request.temperature,
+                top_p=request.top_p,
+                frequency_penalty=request.frequency_penalty,
+                max_output_tokens=request.max_output_tokens,
+            ),
+            spending=Spending(
+                cost_usd=opened.usage.cost_usd,
+                model_calls=opened.usage.model_calls,
+                input_tokens=opened.usage.input_tokens,
+                output_tokens=opened.usage.output_tokens,
+                question_sets=len(opened.question_sets),
+            ),
+        )
+
+
+def _interviewer(request: ChatRequest) -> Mapping[str, str] | None:
+    if request.interviewer is None:
+        return None
+    return {name: value for name, value in request.interviewer.model_dump().items() if value is not None} or None

@@ -1,0 +1,215 @@
+"""All SQL of conversations. Every function works inside the caller's transaction and commits nothing."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import and_, func, tuple_, update
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.conversations.models import (
+    Conversation,
+    Message,
+    QuestionRow,
+    QuestionSetRow,
+    Turn,
+    TurnEvent,
+    TurnStatus,
+)
+from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+
+
+async def get_conversation(session: AsyncSession, conversation_id: UUID) -> Conversation | None:
+    """The conversation, or None."""
+    return await session.get(Conversation, conversation_id)
+
+
+async def list_conversations(
+    session: AsyncSession, *, limit: int, before: tuple[datetime, UUID] | None
+) -> Sequence[Conversation]:
+    """The latest conversations first; `before` is the last row of the page before."""
+    query = select(Conversation).order_by(col(Conversation.updated_at).desc(), col(Conversation.id).desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(col(Conversation.updated_at), col(Conversation.id)) < before)
+    return (await session.exec(query)).all()
+
+
+async def delete_conversation(session: AsyncSession, conversation_id: UUID) -> None:
+    """Delete the conversation and, by the database's cascade, all that hangs on it."""
+    await session.exec(delete(Conversation).where(col(Conversation.id) == conversation_id))
+
+
+async def get_turn(session: AsyncSession, turn_id: UUID) -> Turn | None:
+    """The turn, or None."""
+    return await session.get(Turn, turn_id)
+
+
+async def find_turn_by_key(session: AsyncSession, idempotency_key: str) -> Turn | None:
+    """The turn that was started under this idempotency key, or None."""
+    return (await session.exec(select(Turn).where(Turn.idempotency_key == idempotency_key))).first()
+
+
+async def running_turns(session: AsyncSession, *, conversation_id: UUID | None = None) -> Sequence[Turn]:
+    """Every running turn, or the one of a conversation."""
+    query = select(Turn).where(Turn.status == TurnStatus.RUNNING)
+    if conversation_id is not None:
+        query = query.where(Turn.conversation_id == conversation_id)
+    return (await session.exec(query)).all()
+
+
+async def end_turn(
+    session: AsyncSession, turn_id: UUID, *, status: TurnStatus, agent: str | None, finished_at: datetime
+) -> bool:
+    """Move a running turn to its last status. False when it had already ended, which nothing may undo."""
+    statement = (
+        update(Turn)
+        .where(col(Turn.id) == turn_id, col(Turn.status) == TurnStatus.RUNNING)
+        .values(status=status, agent=agent, finished_at=finished_at)
+        .execution_options(synchronize_session=False)
+    )
+    result = await session.exec(statement)
+    return result.rowcount == 1
+
+
+async def last_seq(session: AsyncSession, turn_id: UUID) -> int:
+    """The highest `seq` of the turn's log; 0 when it is empty."""
+    query = select(func.max(TurnEvent.seq)).where(TurnEvent.turn_id == turn_id)
+    return (await session.exec(query)).one() or 0
+
+
+async def append_events(
+    session: AsyncSession, turn_id: UUID, events: Sequence[tuple[str, dict[str, Any]]], *, at: datetime
+) -> None:
+    """Write the next lines of the turn's log. Only the process that runs the turn writes it."""
+    first = await last_seq(session, turn_id) + 1
+    session.add_all(
+        TurnEvent(turn_id=turn_id, seq=first + index, kind=kind, data=data, created_at=at)
+        for index, (kind, data) in enumerate(events)
+    )
+    await session.flush()
+
+
+async def last_event(session: AsyncSession, turn_id: UUID) -> TurnEvent | None:
+    """The newest line of the turn's log."""
+    query = select(TurnEvent).where(TurnEvent.turn_id == turn_id).order_by(col(TurnEvent.seq).desc()).limit(1)
+    return (await session.exec(query)).first()
+
+
+async def events_after(session: AsyncSession, turn_id: UUID, seq: int) -> Sequence[TurnEvent]:
+    """The log from the line after `seq`, in order."""
+    query = select(TurnEvent).where(TurnEvent.turn_id == turn_id, TurnEvent.seq > seq).order_by(col(TurnEvent.seq))
+    return (await session.exec(query)).all()
+
+
+async def messages(session: AsyncSession, conversation_id: UUID, *, last: int | None = None) -> Sequence[Message]:
+    """The messages in order; with `last`, only so many of the newest."""
+    query = select(Message).where(Message.conversation_id == conversation_id)
+    newest = query.order_by(col(Message.created_at).desc())
+    rows = (await session.exec(newest if last is None else newest.limit(last))).all()
+    return list(reversed(rows))
+
+
+async def question_sets(session: AsyncSession, conversation_id: UUID) -> Sequence[QuestionSet]:
+    """Every revision of every set of the conversation, oldest first."""
+    query = select(QuestionSetRow).where(QuestionSetRow.conversation_id == conversation_id)
+    ordered = query.order_by(col(QuestionSetRow.created_at), col(QuestionSetRow.revision))
+    return await _with_questions(session, (await session.exec(ordered)).all())
+
+
+async def current_question_sets(
+    session: AsyncSession, conversation_id: UUID, *, job_number: int
+) -> Sequence[QuestionSet]:
+    """The latest revision of each set made for this job, the one last worked on at the end."""
+    latest = (
+        select(QuestionSetRow.id, func.max(QuestionSetRow.revision))
+        .where(QuestionSetRow.conversation_id == conversation_id, QuestionSetRow.job_number == job_number)
+        .group_by(col(QuestionSetRow.id))
+    )
+    query = select(QuestionSetRow).where(tuple_(col(QuestionSetRow.id), col(QuestionSetRow.revision)).in_(latest))
+    ordered = query.order_by(col(QuestionSetRow.created_at), col(QuestionSetRow.revision))
+    return await _with_questions(session, (await session.exec(ordered)).all())
+
+
+async def question_texts(session: AsyncSession, conversation_id: UUID, *, last: int) -> Sequence[str]:
+    """The texts of the newest questions of the conversation, each once, so that none is asked twice."""
+    query = (
+        select(QuestionRow.text)
+        .join(
+            QuestionSetRow,
+            and_(
+                col(QuestionRow.question_set_id) == col(QuestionSetRow.id),
+                col(QuestionRow.revision) == col(QuestionSetRow.revision),
+            ),
+        )
+        .where(QuestionSetRow.conversation_id == conversation_id)
+        .group_by(col(QuestionRow.text))
+        .order_by(func.max(QuestionSetRow.created_at).desc(), col(QuestionRow.text))
+        .limit(last)
+    )
+    return (await session.exec(query)).all()
+
+
+async def add_question_set(
+    session: AsyncSession, question_set: QuestionSet, *, turn: Turn, job_number: int, at: datetime
+) -> None:
+    """Store one revision whole: kept questions are written again under their ids."""
+    session.add(
+        QuestionSetRow(
+            id=question_set.id,
+            revision=question_set.revision,
+            conversation_id=turn.conversation_id,
+            turn_id=turn.id,
+            job_number=job_number,
+            interview_type=question_set.interview_type,
+            technique=question_set.technique,
+            experience_level=question_set.experience_level,
+            recommendations=list(question_set.recommendations),
+            created_at=at,
+        )
+    )
+    await session.flush()
+    session.add_all(
+        QuestionRow(
+            question_set_id=question_set.id, revision=question_set.revision, **question.model_dump(mode="python")
+        )
+        for question in question_set.questions
+    )
+
+
+def new_message(session: AsyncSession, *, turn: Turn, role: str, text: str, agent: str | None, at: datetime) -> None:
+    """Add a message of this turn."""
+    session.add(
+        Message(
+            id=uuid4(),
+            conversation_id=turn.conversation_id,
+            turn_id=turn.id,
+            role=role,
+            agent=agent,
+            text=text,
+            created_at=at,
+        )
+    )
+
+
+async def _with_questions(session: AsyncSession, rows: Sequence[QuestionSetRow]) -> Sequence[QuestionSet]:
+    keys = tuple_(col(QuestionRow.question_set_id), col(QuestionRow.revision))
+    query = select(QuestionRow).where(keys.in_([(row.id, row.revision) for row in rows]))
+    questions = defaultdict(list)
+    for question in (await session.exec(query.order_by(col(QuestionRow.position)))).all():
+        questions[question.question_set_id, question.revision].append(question)
+    return [_question_set(row, questions[row.id, row.revision]) for row in rows]
+
+
+def _question_set(row: QuestionSetRow, questions: Sequence[QuestionRow]) -> QuestionSet:
+    return QuestionSet(
+        id=row.id,
+        revision=row.revision,
+        interview_type=row.interview_type,
+        technique=row.technique,
+        experience_level=ExperienceLevel(row.experience_level) if row.experience_level else None,
+        questions=tuple(Question.model_validate(question, from_attributes=True) for question in questions),
+        recommendations=tuple(row.recommendations),
+    )

@@ -1,0 +1,98 @@
+"""What the API shows of conversations, turns and question sets."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.conversations.models import Conversation, Message, Turn
+from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+from app.usage.schemas import Usage
+
+
+class QuestionSetPublic(BaseModel):
+    """One revision of a question set."""
+
+    id: UUID
+    revision: Annotated[int, Field(ge=1, description="Raised by every change; earlier revisions stay readable")]
+    interview_type: Annotated[str, Field(examples=["technical"])]
+    technique: Annotated[str, Field(examples=["few_shot"])]
+    experience_level: ExperienceLevel | None
+    questions: list[Question]
+    recommendations: list[str]
+
+    @classmethod
+    def of(cls, question_set: QuestionSet) -> Self:
+        """The set as the API shows it."""
+        return cls.model_validate(question_set, from_attributes=True)
+
+
+class MessagePublic(BaseModel):
+    """A message as the conversation shows it."""
+
+    id: UUID
+    turn_id: UUID
+    role: Annotated[str, Field(examples=["user"], description="`user` or `assistant`")]
+    agent: str | None
+    text: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: Message) -> Self:
+        """The message as the API shows it."""
+        return cls.model_validate(row, from_attributes=True)
+
+
+class ConversationSummary(BaseModel):
+    """A line of the list of conversations."""
+
+    id: UUID
+    title: Annotated[str, Field(description="The beginning of the first message")]
+    active_agent: str | None
+    experience_level: ExperienceLevel | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Conversation) -> Self:
+        """The conversation as the list shows it."""
+        return cls.model_validate(row, from_attributes=True)
+
+
+class ConversationPage(BaseModel):
+    """Conversations, the last changed first."""
+
+    items: list[ConversationSummary]
+    next_cursor: Annotated[str | None, Field(description="Pass it as `cursor` for the next page; null on the last one")]
+
+
+class ConversationDetail(ConversationSummary):
+    """A conversation with everything in it."""
+
+    job_description: str | None
+    question_count: int
+    interviewer: dict[str, str] | None
+    messages: list[MessagePublic]
+    question_sets: Annotated[list[QuestionSetPublic], Field(description="Every revision, oldest first")]
+    usage: Usage
+
+
+class TurnPublic(BaseModel):
+    """A turn and how it ended."""
+
+    id: UUID
+    conversation_id: UUID
+    status: Annotated[str, Field(examples=["completed"], description="`running`, `completed`, `failed` or `cancelled`")]
+    agent: str | None
+    model: str
+    started_at: datetime
+    finished_at: datetime | None
+    reply: Annotated[dict[str, Any] | None, Field(description="The reply of `POST /chat`, once completed")] = None
+    problem: Annotated[dict[str, Any] | None, Field(description="The problem document, if it failed")] = None
+
+    @classmethod
+    def of(cls, row: Turn, *, reply: dict[str, Any] | None, problem: dict[str, Any] | None) -> Self:
+        """The turn as the API shows it."""
+        fields = {name: getattr(row, name) for name in cls.model_fields if name not in {"reply", "problem"}}
+        return cls(**fields, reply=reply, problem=problem)

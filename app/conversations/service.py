@@ -1,0 +1,347 @@
+"""What happens to a conversation: a turn is opened, its log grows, it ends. Transactions are drawn here."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.conversations import repository, turn_log
+from app.conversations.models import Conversation, Message, MessageRole, Turn, TurnStatus
+from app.conversations.schemas import (
+    ConversationDetail,
+    ConversationPage,
+    ConversationSummary,
+    MessagePublic,
+    QuestionSetPublic,
+    TurnPublic,
+)
+from app.conversations.turn_log import LoggedEvent, TurnLogSignal
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.errors import IdempotencyConflict, InvalidRequest, NotFound, TurnInProgress, TurnInterrupted
+from app.orchestration.events import ModelCall, TurnAnswer, TurnFailed
+from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.usage import service as usage_service
+from app.usage.schemas import Usage
+
+LogLine = tuple[str, dict[str, Any]]
+
+HISTORY_MESSAGES = 8
+SEEN_QUESTIONS = 60
+TITLE_CHARACTERS = 80
+STALE_GRACE_SECONDS = 60
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class TurnOpening:
+    """What a request brings to a conversation; None leaves what the conversation has."""
+
+    message: str
+    model: str
+    request_hash: str
+    conversation_id: UUID | None = None
+    idempotency_key: str | None = None
+    job_description: str | None = None
+    experience_level: ExperienceLevel | None = None
+    question_count: int | None = None
+    interviewer: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class OpenedTurn:
+    """A turn that exists, with the conversation as it is at its start."""
+
+    turn_id: UUID
+    conversation_id: UUID
+    is_replay: bool
+    """The idempotency key was known: the turn of then, running or ended, and nothing new was stored."""
+    active_agent: str | None = None
+    job_description: str | None = None
+    experience_level: ExperienceLevel | None = None
+    question_count: int = 5
+    interviewer: Mapping[str, str] | None = None
+    history: Sequence[Message] = ()
+    question_sets: Sequence[QuestionSet] = ()
+    seen_questions: Sequence[str] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+class ConversationService:
+    """Threads, turns, logs and question sets."""
+
+    def __init__(self, database: Database, signal: TurnLogSignal, *, deadline_seconds: float) -> None:
+        self._database = database
+        self._signal = signal
+        self._stale_after = timedelta(seconds=deadline_seconds + STALE_GRACE_SECONDS)
+
+    # A turn from its first line to its last.
+
+    async def open_turn(self, opening: TurnOpening) -> OpenedTurn:
+        """Store the message and a running turn, and return what the turn needs to know.
+
+        Raises:
+            NotFound: no such conversation.
+            TurnInProgress: another turn is running in it.
+            IdempotencyConflict: the key was used with another request.
+        """
+        try:
+            async with self._database.transaction() as session:
+                if (known := await self._known_turn(session, opening)) is not None:
+                    return known
+                conversation = await self._conversation_for(session, opening)
+                await self._refuse_second_turn(session, conversation)
+                return await self._store_opening(session, conversation, opening)
+        except IntegrityError as error:
+            # Somebody was quicker: with the same key, or with another turn in this conversation.
+            async with self._database.transaction() as session:
+                if (known := await self._known_turn(session, opening)) is not None:
+                    return known
+            raise TurnInProgress("Wait for the running turn to end, or cancel it.") from error
+
+    async def append(
+        self, turn_id: UUID, lines: Sequence[LogLine], *, conversation_id: UUID, calls: Sequence[ModelCall] = ()
+    ) -> None:
+        """Write the next lines of the log, with the ledger rows of the model calls that ended meanwhile."""
+        async with self._database.transaction() as session:
+            usage_service.record_calls(session, calls, conversation_id=conversation_id, turn_id=turn_id)
+            await repository.append_events(session, turn_id, lines, at=utc_now())
+        self._signal.written(turn_id)
+
+    async def conversation_usage(self, conversation_id: UUID) -> Usage:
+        """What the conversation has used so far."""
+        async with self._database.reading() as session:
+            return await usage_service.conversation_usage(session, conversation_id)
+
+    async def complete_turn(self, turn_id: UUID, answer: TurnAnswer, line: LogLine) -> None:
+        """Store reply, question set, active agent and last event in one transaction, before any client sees it."""
+        now = utc_now()
+        async with self._database.transaction() as session:
+            turn = await self._turn(session, turn_id)
+            if not await repository.end_turn(
+                session, turn_id, status=TurnStatus.COMPLETED, agent=answer.agent, finished_at=now
+            ):
+                return
+            conversation = await self._conversation(session, turn.conversation_id)
+            repository.new_message(
+                session, turn=turn, role=MessageRole.ASSISTANT, text=answer.reply, agent=answer.agent, at=now
+            )
+            if answer.question_set is not None:
+                await repository.add_question_set(
+                    session, answer.question_set, turn=turn, job_number=conversation.job_number, at=now
+                )
+            conversation.active_agent = answer.agent
+            conversation.experience_level = answer.experience_level
+            conversation.updated_at = now
+            await repository.append_events(session, turn_id, [line], at=now)
+        self._signal.written(turn_id)
+
+    async def end_turn(self, turn_id: UUID, status: TurnStatus, line: LogLine) -> None:
+        """End a turn that gave no answer. What the candidate wrote is kept."""
+        now = utc_now()
+        async with self._database.transaction() as session:
+            if await repository.end_turn(session, turn_id, status=status, agent=None, finished_at=now):
+                await repository.append_events(session, turn_id, [line], at=now)
+        self._signal.written(turn_id)
+
+    async def end_interrupted_turns(self) -> None:
+        """End turns whose server is gone: all of them on SQLite, which has one server; else those long past their time."""
+        async with self._database.reading() as session:
+            turns = await repository.running_turns(session)
+        for turn in turns:
+            if self._database.is_embedded or self._is_stale(turn):
+                await self.end_turn(turn.id, TurnStatus.FAILED, _interrupted())
+                logger.warning("turn_interrupted", turn_id=str(turn.id), conversation_id=str(turn.conversation_id))
+
+    # Reading.
+
+    async def turn(self, turn_id: UUID) -> TurnPublic:
+        """The turn and how it ended.
+
+        Raises:
+            NotFound: no such turn.
+        """
+        async with self._database.reading() as session:
+            turn = await self._turn(session, turn_id)
+            last = await repository.last_event(session, turn_id) if turn.status != TurnStatus.RUNNING else None
+        data = last.data if last else None
+        return TurnPublic.of(
+            turn,
+            reply=data if turn.status == TurnStatus.COMPLETED else None,
+            problem=data if turn.status == TurnStatus.FAILED else None,
+        )
+
+    async def follow(self, turn_id: UUID, *, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
+        """Check that the turn exists, then follow its log.
+
+        Raises:
+            NotFound: no such turn.
+        """
+        async with self._database.reading() as session:
+            await self._turn(session, turn_id)
+        return turn_log.follow(self._database, self._signal, turn_id, after=after)
+
+    async def page(self, *, limit: int, cursor: str | None) -> ConversationPage:
+        """A page of conversations, the last changed first.
+
+        Raises:
+            InvalidRequest: the cursor is not one that an earlier page gave.
+        """
+        before = _read_cursor(cursor) if cursor else None
+        async with self._database.reading() as session:
+            rows = await repository.list_conversations(session, limit=limit + 1, before=before)
+        shown = rows[:limit]
+        return ConversationPage(
+            items=[ConversationSummary.of(row) for row in shown],
+            next_cursor=_cursor(shown[-1]) if len(rows) > limit else None,
+        )
+
+    async def detail(self, conversation_id: UUID) -> ConversationDetail:
+        """The conversation with its messages, every revision of its question sets, and its usage.
+
+        Raises:
+            NotFound: no such conversation.
+        """
+        async with self._database.reading() as session:
+            conversation = await self._conversation(session, conversation_id)
+            messages = await repository.messages(session, conversation_id)
+            sets = await repository.question_sets(session, conversation_id)
+            usage = await usage_service.conversation_usage(session, conversation_id)
+        return ConversationDetail(
+            **ConversationSummary.of(conversation).model_dump(),
+            job_description=conversation.job_description,
+            question_count=conversation.question_count,
+            interviewer=conversation.interviewer,
+            messages=[MessagePublic.of(message) for message in messages],
+            question_sets=[QuestionSetPublic.of(question_set) for question_set in sets],
+            usage=usage,
+        )
+
+    async def delete(self, conversation_id: UUID) -> None:
+        """Delete the conversation and all that hangs on it; the ledger keeps its figures without it.
+
+        Raises:
+            NotFound: no such conversation.
+            TurnInProgress: a turn is running in it.
+        """
+        async with self._database.transaction() as session:
+            conversation = await self._conversation(session, conversation_id)
+            await self._refuse_second_turn(session, conversation)
+            await repository.delete_conversation(session, conversation_id)
+
+    # Inside a transaction.
+
+    async def _known_turn(self, session: AsyncSession, opening: TurnOpening) -> OpenedTurn | None:
+        if opening.idempotency_key is None:
+            return None
+        turn = await repository.find_turn_by_key(session, opening.idempotency_key)
+        if turn is None:
+            return None
+        if turn.request_hash != opening.request_hash:
+            raise IdempotencyConflict("Use a new Idempotency-Key for a new request.")
+        return OpenedTurn(turn_id=turn.id, conversation_id=turn.conversation_id, is_replay=True)
+
+    async def _conversation_for(self, session: AsyncSession, opening: TurnOpening) -> Conversation:
+        now = utc_now()
+        if opening.conversation_id is None:
+            title = " ".join(opening.message.split())[:TITLE_CHARACTERS]
+            conversation = Conversation(id=uuid4(), title=title, created_at=now, updated_at=now)
+            session.add(conversation)
+        else:
+            conversation = await self._conversation(session, opening.conversation_id)
+        if opening.job_description and opening.job_description != conversation.job_description:
+            conversation.job_description = opening.job_description
+            conversation.job_number += 1
+        conversation.experience_level = opening.experience_level or conversation.experience_level
+        conversation.question_count = opening.question_count or conversation.question_count
+        conversation.interviewer = dict(opening.interviewer) if opening.interviewer else conversation.interviewer
+        conversation.updated_at = now
+        # Written at once: the rows of the turn refer to it.
+        await session.flush()
+        return conversation
+
+    async def _refuse_second_turn(self, session: AsyncSession, conversation: Conversation) -> None:
+        for turn in await repository.running_turns(session, conversation_id=conversation.id):
+            if not self._is_stale(turn):
+                raise TurnInProgress("Wait for the running turn to end, or cancel it.")
+            await repository.end_turn(session, turn.id, status=TurnStatus.FAILED, agent=None, finished_at=utc_now())
+            await repository.append_events(session, turn.id, [_interrupted()], at=utc_now())
+
+    async def _store_opening(
+        self, session: AsyncSession, conversation: Conversation, opening: TurnOpening
+    ) -> OpenedTurn:
+        now = utc_now()
+        history = await repository.messages(session, conversation.id, last=HISTORY_MESSAGES)
+        turn = Turn(
+            id=uuid4(),
+            conversation_id=conversation.id,
+            model=opening.model,
+            idempotency_key=opening.idempotency_key,
+            request_hash=opening.request_hash,
+            started_at=now,
+        )
+        session.add(turn)
+        await session.flush()
+        repository.new_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
+        started = {"conversation_id": str(conversation.id), "turn_id": str(turn.id)}
+        await repository.append_events(session, turn.id, [("turn.started", started)], at=now)
+        level = conversation.experience_level
+        return OpenedTurn(
+            turn_id=turn.id,
+            conversation_id=conversation.id,
+            is_replay=False,
+            active_agent=conversation.active_agent,
+            job_description=conversation.job_description,
+            experience_level=ExperienceLevel(level) if level else None,
+            question_count=conversation.question_count,
+            interviewer=conversation.interviewer,
+            history=history,
+            question_sets=await repository.current_question_sets(
+                session, conversation.id, job_number=conversation.job_number
+            ),
+            seen_questions=await repository.question_texts(session, conversation.id, last=SEEN_QUESTIONS),
+            usage=await usage_service.conversation_usage(session, conversation.id),
+        )
+
+    async def _conversation(self, session: AsyncSession, conversation_id: UUID) -> Conversation:
+        conversation = await repository.get_conversation(session, conversation_id)
+        if conversation is None:
+            raise NotFound("There is no conversation with this id.")
+        return conversation
+
+    async def _turn(self, session: AsyncSession, turn_id: UUID) -> Turn:
+        turn = await repository.get_turn(session, turn_id)
+        if turn is None:
+            raise NotFound("There is no turn with this id.")
+        return turn
+
+    def _is_stale(self, turn: Turn) -> bool:
+        return utc_now() - turn.started_at > self._stale_after
+
+
+def _interrupted() -> LogLine:
+    error = TurnInterrupted("The server stopped while this turn ran. Your message is kept: send it again.")
+    return TurnFailed.kind, error.problem()
+
+
+def _cursor(conversation: Conversation) -> str:
+    raw = f"{conversation.updated_at.isoformat()} {conversation.id}"
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        moment, _, conversation_id = raw.partition(" ")
+        return datetime.fromisoformat(moment), UUID(conversation_id)
+    except (ValueError, binascii.Error) as error:
+        detail = "Pass the next_cursor of the page before, unchanged."
+        raise InvalidRequest(detail, errors=[{"field": "cursor", "message": detail}]) from error

@@ -1,0 +1,123 @@
+"""The application: everything is built in `lifespan`, nothing at import time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy import text
+from starlette.exceptions import HTTPException
+
+from app.chat.endpoints import router as chat_router
+from app.chat.runner import TurnRunner
+from app.chat.service import ChatService
+from app.conversations.endpoints import router as conversations_router
+from app.conversations.service import ConversationService
+from app.conversations.turn_log import TurnLogSignal
+from app.core.config import Settings
+from app.core.database import Database
+from app.core.errors import GreenroomError, InvalidRequest, MethodNotAllowed, NotFound
+from app.core.middleware import BodyLimit, RequestContext, problem_response
+from app.orchestration.catalog import load_catalog
+from app.orchestration.conductor import Conductor
+from app.orchestration.turn import TurnLimits
+from app.providers.registry import active_provider
+
+logger = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application for these settings. It opens its database and its provider when it starts."""
+    app = FastAPI(
+        title="Greenroom",
+        description="Prepares people for job interviews: agents that hand over to each other behind one chat endpoint.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.include_router(chat_router)
+    app.include_router(conversations_router)
+    app.add_api_route("/healthz", healthz, tags=["health"])
+    app.add_api_route("/readyz", readyz, tags=["health"])
+    app.add_exception_handler(GreenroomError, _answer_problem)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestContext)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open what the application needs, in the order of need, and close it the other way round."""
+    settings: Settings = app.state.settings
+    catalog = load_catalog(settings.plugins_dir)
+    provider = active_provider(settings)
+    database = Database(settings.async_database_url)
+    await database.migrate()
+    conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=settings.turn_deadline_seconds)
+    await conversations.end_interrupted_turns()
+    limits = TurnLimits(
+        silence_seconds=settings.turn_timeout_seconds,
+        deadline_seconds=settings.turn_deadline_seconds,
+        handoffs=settings.max_handoffs_per_turn,
+        model_calls=settings.max_model_calls_per_turn,
+    )
+    runner = TurnRunner(Conductor(catalog, provider, limits), conversations)
+    app.state.database = database
+    app.state.conversations = conversations
+    app.state.chat = ChatService(
+        settings=settings,
+        database=database,
+        catalog=catalog,
+        provider=provider,
+        conversations=conversations,
+        runner=runner,
+    )
+    logger.info("started", provider=provider.name, model=provider.default_model, agents=list(catalog.specialists))
+    try:
+        yield
+    finally:
+        await runner.stop()
+        await provider.close()
+        await database.dispose()
+        logger.info("stopped")
+
+
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+async def readyz(request: Request) -> dict[str, str]:
+    """The process can serve: its database answers."""
+    database: Database = request.app.state.database
+    async with database.reading() as session:
+        await (await session.connection()).execute(text("SELECT 1"))
+    return {"status": "ready"}
+
+
+async def _answer_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, GreenroomError)  # noqa: S101 - registered for this class only
+    return problem_response(error)
+
+
+async def _answer_invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    errors = [
+        {"field": ".".join(str(part) for part in gap["loc"][1:]) or str(gap["loc"][0]), "message": gap["msg"]}
+        for gap in error.errors()
+    ]
+    fields = ", ".join(gap["field"] for gap in errors)
+    return problem_response(InvalidRequest(f"Correct and send again: {fields}.", errors=errors))
+
+
+async def _answer_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    if error.status_code == 405:
+        return problem_response(MethodNotAllowed("See /docs for what this path takes."))
+    if error.status_code == 404:
+        return problem_response(NotFound("There is nothing at this address; see /docs."))
+    return problem_response(InvalidRequest(str(error.detail)))

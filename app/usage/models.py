@@ -1,0 +1,34 @@
+"""The ledger: one row for every model call, whatever became of its turn."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Index, String
+from sqlmodel import Field, SQLModel
+
+from app.core.database import Usd, UtcDateTime
+
+
+class ModelCallRow(SQLModel, table=True):
+    """One model call. It outlives its conversation: spending does not vanish with what it was spent on."""
+
+    __tablename__ = "model_call"
+    __table_args__ = (Index("ix_model_call_provider_created_at", "provider", "created_at"),)
+
+    id: UUID = Field(primary_key=True)
+    conversation_id: UUID | None = Field(foreign_key="conversation.id", ondelete="SET NULL", index=True)
+    turn_id: UUID | None = Field(foreign_key="turn.id", ondelete="SET NULL", index=True)
+    provider: str = Field(sa_type=String(20))
+    model: str = Field(sa_type=String(120))
+    agent: str = Field(sa_type=String(40))
+    function: str | None = Field(default=None, sa_type=String(80))
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    is_estimated: bool
+    is_complete: bool
+    cost_usd: Decimal | None = Field(default=None, sa_type=Usd)
+    duration_ms: int
+    created_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,90 @@
+"""The ledger's rules: what is booked, what a conversation has cost, and what refuses a turn before money is spent."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.config import Settings
+from app.core.errors import BudgetExhausted, RateLimited
+from app.orchestration.events import ModelCall
+from app.usage import repository
+from app.usage.models import ModelCallRow
+from app.usage.repository import LedgerTotals
+from app.usage.schemas import Usage
+
+FREE_PROVIDER = "offline"
+
+
+def record_calls(session: AsyncSession, calls: Sequence[ModelCall], *, conversation_id: UUID, turn_id: UUID) -> None:
+    """Book model calls, as they ended."""
+    session.add_all(
+        ModelCallRow(id=uuid4(), conversation_id=conversation_id, turn_id=turn_id, created_at=utc_now(), **asdict(call))
+        for call in calls
+    )
+
+
+async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Usage:
+    """What the conversation has used, from the ledger."""
+    totals = await repository.conversation_totals(session, conversation_id)
+    return Usage(
+        model_calls=totals.model_calls,
+        input_tokens=totals.input_tokens,
+        cached_input_tokens=totals.cached_input_tokens,
+        output_tokens=totals.output_tokens,
+        cost_usd=_cost(totals),
+    )
+
+
+def turn_usage(calls: Sequence[ModelCall], *, model: str) -> Usage:
+    """What one turn has used so far."""
+    costs = [call.cost_usd for call in calls]
+    known = [cost for cost in costs if cost is not None]
+    return Usage(
+        model=model,
+        model_calls=len(calls),
+        input_tokens=sum(call.input_tokens for call in calls),
+        cached_input_tokens=sum(call.cached_input_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
+        cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+    )
+
+
+async def check_limits(session: AsyncSession, settings: Settings, *, provider: str) -> None:
+    """Refuse a turn for which there is no room. The offline engine is free and has no limits.
+
+    Raises:
+        RateLimited: the calls of the last hour are used up.
+        BudgetExhausted: the day's budget is.
+    """
+    if provider == FREE_PROVIDER:
+        return
+    now = utc_now()
+    times = await repository.call_times_since(session, now - timedelta(hours=1), provider=provider)
+    if len(times) >= settings.rate_limit_calls_per_hour:
+        # There is room again when enough of the oldest calls are an hour old.
+        leaving = times[len(times) - settings.rate_limit_calls_per_hour]
+        wait = max(1, round((leaving + timedelta(hours=1) - now).total_seconds()))
+        limit = settings.rate_limit_calls_per_hour
+        raise RateLimited(
+            f"The limit of {limit} model calls per hour is used up. Try again in {wait} seconds.",
+            retry_after_seconds=wait,
+        )
+    if settings.budget_usd_per_day is None:
+        return
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    spent = await repository.totals_since(session, midnight, provider=provider)
+    if spent.known_cost_usd >= settings.budget_usd_per_day:
+        wait = round((midnight + timedelta(days=1) - now).total_seconds()) + 1
+        raise BudgetExhausted(
+            f"Today's budget of ${settings.budget_usd_per_day} is used up. It starts again at midnight UTC.",
+            retry_after_seconds=wait,
+        )
+
+
+def _cost(totals: LedgerTotals) -> Decimal | None:
+    return None if totals.unpriced_calls else totals.known_cost_usd
