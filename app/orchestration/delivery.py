@@ -208,9 +208,10 @@ def question_markdown(question: Question) -> str:
     """The question as the reply shows it."""
     case = question.case
     given = [case.scenario, *(f"- {item}" for item in case.data)] if case else []
-    scenario = "\n".join(f"> {line}" for line in given if line)
+    scenario = "".join(f"> {line}\n" for line in given if line)
+    setting = f"{scenario}\n" if scenario else ""
     about = f"{question.difficulty} · {question.category.replace('_', ' ')} · {question.time_minutes} min"
-    return f"**{question.position}.** {question.text}\n\n{scenario and f'{scenario}\n\n'}*{about}*\n\n"
+    return f"**{question.position}.** {question.text}\n\n{setting}*{about}*\n\n"
 
 
 def _numbers(value: Any) -> list[int]:
