@@ -35,7 +35,10 @@ def accepted_settings(
     """
     is_reasoning = is_reasoning_model(model)
     settings = OpenAIChatPromptExecutionSettings()
-    if not is_reasoning:
+    if is_reasoning:
+        # A model that reasons longer is silent longer, and the silence of a turn is limited.
+        settings.reasoning_effort = "low"
+    else:
         settings.temperature = sampling.temperature
         settings.top_p = sampling.top_p
         settings.frequency_penalty = sampling.frequency_penalty
