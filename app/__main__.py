@@ -1,6 +1,7 @@
 """`python -m app`: serve with the settings of the environment, under debugpy when `DEBUG_MODE` asks for it."""
 
 import shlex
+import signal
 import socket
 import sys
 
@@ -11,6 +12,11 @@ from app.core.config import Settings
 from app.core.errors import CatalogError
 from app.core.logging import configure_logging
 
+SHUTDOWN_SECONDS = 3
+"""For requests in flight when the server is told to stop; container runtimes kill after ten."""
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach a server that binds every address
+
 
 class _Server(uvicorn.Server):
     """Says where it serves once it really does."""
@@ -19,8 +25,9 @@ class _Server(uvicorn.Server):
         """See uvicorn."""
         await super().startup(sockets)
         if self.started:
-            _, port = self.servers[0].sockets[0].getsockname()[:2]
-            _print_welcome(f"http://{self.config.host}:{port}")
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            host = ANY_ADDRESS.get(host, host)
+            _print_welcome(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
 
 def main() -> int:
@@ -33,26 +40,61 @@ def main() -> int:
             _complain(f"{name + ': ' if name else ''}{gap['msg']}")
         return 2
     configure_logging(settings)
-    if settings.debug_mode:
-        _start_debugger(settings)
+    try:
+        # First of all: a second server must not touch the database of the one that already runs.
+        listener = _bind(settings)
+        if settings.debug_mode:
+            _start_debugger(settings)
+        return _serve(settings, listener)
+    except _CannotListen as error:
+        _complain(str(error))
+        return 3
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
     # Only now: importing Semantic Kernel takes a second, which a wrong setting or a waiting debugger should not.
     from app.main import create_app  # noqa: PLC0415
+    from app.orchestration.catalog import load_catalog  # noqa: PLC0415
 
-    server = _Server(
-        uvicorn.Config(create_app(settings), host=settings.app_host, port=settings.app_port, log_config=None)
-    )
     try:
-        server.run()
+        # The application loads it by itself; here a gap is one line instead of a traceback.
+        load_catalog(settings.plugins_dir)
     except CatalogError as error:
         _complain(str(error))
         return 3
+    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    server = _Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again for the handler it found. Being told to stop is no failure.
+        signal.signal(number, server.handle_exit)
+    server.run(sockets=[listener])
     return 0 if server.started else 3
+
+
+class _CannotListen(Exception):
+    """An address or a port that is taken or not there."""
+
+
+def _bind(settings: Settings) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.app_host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.app_host, settings.app_port))
+    except OSError as error:
+        listener.close()
+        where = f"{settings.app_host} port {settings.app_port}"
+        raise _CannotListen(f"cannot listen on {where}: {error.strerror}; set APP_HOST or APP_PORT") from error
+    return listener
 
 
 def _start_debugger(settings: Settings) -> None:
     import debugpy  # noqa: PLC0415 - only a debugging session needs it
 
-    debugpy.listen((settings.debug_host, settings.debug_port))
+    where = f"{settings.debug_host} port {settings.debug_port}"
+    try:
+        debugpy.listen((settings.debug_host, settings.debug_port))
+    except (OSError, RuntimeError) as error:
+        raise _CannotListen(f"debugpy cannot listen on {where}: {error}; set DEBUG_HOST or DEBUG_PORT") from error
     if settings.debug_wait:
         print(f"Waiting for a debugger on {settings.debug_host}:{settings.debug_port}", flush=True)  # noqa: T201
         debugpy.wait_for_client()
@@ -60,9 +102,10 @@ def _start_debugger(settings: Settings) -> None:
 
 def _print_welcome(address: str) -> None:
     body = '{"message": "I have a senior backend interview next week"}'
+    chat = shlex.quote(f"{address}/api/v1/chat")
     print(  # noqa: T201 - this is for the person at the terminal, not for the log
         f"\nGreenroom serves on {address} (API documentation: {address}/docs)\n\n"
-        f"  curl -s {address}/api/v1/chat -H 'Content-Type: application/json' -d {shlex.quote(body)}\n",
+        f"  curl -s {chat} -H 'Content-Type: application/json' -d {shlex.quote(body)}\n",
         flush=True,
     )
 

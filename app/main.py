@@ -1,12 +1,12 @@
 """The application: everything is built in `lifespan`, nothing at import time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
 from app.chat.endpoints import router as chat_router
@@ -17,7 +17,7 @@ from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.errors import GreenroomError, InvalidRequest, MethodNotAllowed, NotFound
+from app.core.errors import GreenroomError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, problems
 from app.core.middleware import BodyLimit, RequestContext, problem_response
 from app.orchestration.catalog import load_catalog
 from app.orchestration.conductor import Conductor
@@ -34,6 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Prepares people for job interviews: agents that hand over to each other behind one chat endpoint.",
         version="0.1.0",
         lifespan=lifespan,
+        responses=problems(InternalError),
     )
     app.state.settings = settings
     app.include_router(chat_router)
@@ -94,8 +95,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> dict[str, str]:
     """The process can serve: its database answers."""
     database: Database = request.app.state.database
-    async with database.reading() as session:
-        await (await session.connection()).execute(text("SELECT 1"))
+    await database.ping()
     return {"status": "ready"}
 
 
@@ -106,10 +106,7 @@ async def _answer_problem(_request: Request, error: Exception) -> Response:
 
 async def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    errors = [
-        {"field": ".".join(str(part) for part in gap["loc"][1:]) or str(gap["loc"][0]), "message": gap["msg"]}
-        for gap in error.errors()
-    ]
+    errors = [{"field": _field(gap), "message": gap["msg"]} for gap in error.errors()]
     fields = ", ".join(gap["field"] for gap in errors)
     return problem_response(InvalidRequest(f"Correct and send again: {fields}.", errors=errors))
 
@@ -117,7 +114,16 @@ async def _answer_invalid(_request: Request, error: Exception) -> Response:
 async def _answer_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     if error.status_code == 405:
-        return problem_response(MethodNotAllowed("See /docs for what this path takes."))
+        response = problem_response(MethodNotAllowed("See /docs for what this path takes."))
+        response.headers.update(error.headers or {})  # `Allow`
+        return response
     if error.status_code == 404:
         return problem_response(NotFound("There is nothing at this address; see /docs."))
-    return problem_response(InvalidRequest(str(error.detail)))
+    detail = str(error.detail)
+    return problem_response(InvalidRequest(detail, errors=[{"field": "body", "message": detail}]))
+
+
+def _field(gap: Mapping[str, Any]) -> str:
+    """Where the gap is, without the leading `body` or `query`; broken JSON has a place in the text, but no field."""
+    where, *parts = gap["loc"]
+    return str(where) if not parts or gap["type"] == "json_invalid" else ".".join(str(part) for part in parts)

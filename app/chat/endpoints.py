@@ -37,6 +37,7 @@ from app.orchestration.events import TurnCancelled, TurnCompleted
 router = APIRouter(prefix="/api/v1")
 
 EVENT_STREAM = "text/event-stream"
+MAX_SEQ = 2**31 - 1
 
 
 def chat_service(request: Request) -> ChatService:
@@ -91,12 +92,16 @@ async def read_turn(turn_id: UUID, service: ConversationServiceDep) -> TurnPubli
 
 @router.get(
     "/turns/{turn_id}/events",
-    response_class=EventSourceResponse,
-    responses=problems(NotFound, InvalidRequest),
+    # Not `response_class=EventSourceResponse`: with it, FastAPI wants the endpoint itself to be a generator.
+    response_class=Response,
+    responses={
+        **problems(NotFound, InvalidRequest),
+        200: {"content": {EVENT_STREAM: {}}, "description": "The turn's events"},
+    },
     tags=["turns"],
 )
 async def follow_turn(
-    turn_id: UUID, service: ChatServiceDep, last_event_id: Annotated[int, Header(ge=0)] = 0
+    turn_id: UUID, service: ChatServiceDep, last_event_id: Annotated[int, Header(ge=0, le=MAX_SEQ)] = 0
 ) -> Response:
     """The turn's events after `Last-Event-ID`, then live to the last one."""
     return event_stream(await service.follow(turn_id, after=last_event_id))

@@ -11,7 +11,7 @@ from app.chat.schemas import ChatReply, HandoffPublic
 from app.chat.sse import StreamedEvent, log_line
 from app.conversations.models import TurnStatus
 from app.conversations.schemas import QuestionSetPublic
-from app.conversations.service import ConversationService
+from app.conversations.service import ConversationService, LogLine
 from app.core.errors import GreenroomError, InternalError, TurnInterrupted
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import (
@@ -56,7 +56,7 @@ class TurnRunner:
         running = self._tasks.get(turn_id)
         if running is None:
             return False
-        running.cancel()
+        _cancel(running)
         await asyncio.wait({running})
         return True
 
@@ -65,7 +65,7 @@ class TurnRunner:
         self._is_stopping = True
         running = list(self._tasks.values())
         for task in running:
-            task.cancel()
+            _cancel(task)
         if running:
             await asyncio.wait(running)
 
@@ -114,9 +114,7 @@ class _TurnRun:
 
     async def fail(self, error: GreenroomError) -> None:
         """The turn ends with a problem."""
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
-        line = (TurnFailed.kind, error.problem(request_id))
-        await self._conversations.end_turn(self.task.turn_id, TurnStatus.FAILED, line)
+        await self._conversations.end_turn(self.task.turn_id, TurnStatus.FAILED, failed_line(error))
         self._log_end("failed", code=error.code)
 
     async def cancelled(self) -> None:
@@ -185,6 +183,18 @@ class _TurnRun:
 
     def _duration_ms(self) -> int:
         return round((time.monotonic() - self._started) * 1000)
+
+
+def failed_line(error: GreenroomError) -> LogLine:
+    """The last line of the log of a turn that failed."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    return TurnFailed.kind, error.problem(request_id)
+
+
+def _cancel(running: asyncio.Task[None]) -> None:
+    """Cancel once: a second time would interrupt the turn while it stores how it ended."""
+    if not running.cancelling():
+        running.cancel()
 
 
 async def _finished(writer: asyncio.Task[None]) -> None:

@@ -14,9 +14,11 @@ JOB_DESCRIPTION_CHARACTERS = 20_000
 
 
 def _storable(value: str) -> str:
-    """PostgreSQL cannot store NUL, and no text that a person typed holds one."""
+    """PostgreSQL cannot store NUL, nothing can store half a surrogate pair, and no text a person typed holds either."""
     if "\x00" in value:
         raise ValueError("must not contain the NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must not contain half a surrogate pair")
     return value
 
 

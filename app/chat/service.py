@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
-from app.chat.runner import TurnRunner
+from app.chat.runner import TurnRunner, failed_line
 from app.chat.schemas import (
     MESSAGE_CHARACTERS,
     CatalogPublic,
@@ -20,7 +21,7 @@ from app.conversations.service import ConversationService, OpenedTurn, TurnOpeni
 from app.conversations.turn_log import LoggedEvent
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.errors import InputRejected, InvalidRequest, TurnNotRunning
+from app.core.errors import GreenroomError, InputRejected, InvalidRequest, TurnNotRunning
 from app.orchestration.catalog import Catalog
 from app.orchestration.questions import ExperienceLevel
 from app.orchestration.turn import Brief, PastMessage, TurnTask
@@ -59,7 +60,7 @@ class ChatService:
         Raises:
             InvalidRequest: a type, technique or model that the catalog does not have.
             InputRejected: the security screen refused the message. Nothing is stored.
-            RateLimited, BudgetExhausted: no room for model calls.
+            RateLimited, BudgetExhausted: no room for model calls. The message is kept.
             NotFound, TurnInProgress, IdempotencyConflict: see `ConversationService.open_turn`.
         """
         self._check_names(request)
@@ -71,9 +72,9 @@ class ChatService:
                 " ".join(reason.advice for reason in verdict.reasons[:1]),
                 errors=[{"field": "message", "message": reason} for reason in reasons],
             )
-        async with self._database.reading() as session:
-            await usage_service.check_limits(session, self._settings, provider=self._provider.name)
-        opened = await self._conversations.open_turn(self._opening(request, idempotency_key))
+        opening = self._opening(request, idempotency_key)
+        await self._check_limits(opening)
+        opened = await self._conversations.open_turn(opening)
         if not opened.is_replay:
             self._runner.start(self._task(request, opened), conversation_id=opened.conversation_id)
         return opened.turn_id
@@ -145,6 +146,16 @@ class ChatService:
         ]
         if errors:
             raise InvalidRequest("The catalog (GET /api/v1/catalog) lists what there is.", errors=errors)
+
+    async def _check_limits(self, opening: TurnOpening) -> None:
+        try:
+            async with self._database.reading() as session:
+                await usage_service.check_limits(session, self._settings, provider=self._provider.name)
+        except GreenroomError as error:
+            # Without its key: the same request may be sent again when there is room.
+            opened = await self._conversations.open_turn(replace(opening, idempotency_key=None))
+            await self._conversations.end_turn(opened.turn_id, TurnStatus.FAILED, failed_line(error))
+            raise
 
     def _opening(self, request: ChatRequest, idempotency_key: str | None) -> TurnOpening:
         return TurnOpening(

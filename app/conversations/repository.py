@@ -27,6 +27,14 @@ async def get_conversation(session: AsyncSession, conversation_id: UUID) -> Conv
     return await session.get(Conversation, conversation_id)
 
 
+async def lock_conversation(session: AsyncSession, conversation_id: UUID) -> Conversation | None:
+    """The conversation, which nobody else changes or deletes before this transaction ends; or None.
+
+    On SQLite the transaction itself is the lock, as it is the only one that writes.
+    """
+    return await session.get(Conversation, conversation_id, with_for_update=True)
+
+
 async def list_conversations(
     session: AsyncSession, *, limit: int, before: tuple[datetime, UUID] | None
 ) -> Sequence[Conversation]:
@@ -58,6 +66,12 @@ async def running_turns(session: AsyncSession, *, conversation_id: UUID | None =
     if conversation_id is not None:
         query = query.where(Turn.conversation_id == conversation_id)
     return (await session.exec(query)).all()
+
+
+async def is_running(session: AsyncSession, turn_id: UUID) -> bool:
+    """Whether the turn exists and has not ended."""
+    query = select(Turn.id).where(Turn.id == turn_id, Turn.status == TurnStatus.RUNNING)
+    return (await session.exec(query)).first() is not None
 
 
 async def end_turn(
@@ -107,7 +121,8 @@ async def events_after(session: AsyncSession, turn_id: UUID, seq: int) -> Sequen
 async def messages(session: AsyncSession, conversation_id: UUID, *, last: int | None = None) -> Sequence[Message]:
     """The messages in order; with `last`, only so many of the newest."""
     query = select(Message).where(Message.conversation_id == conversation_id)
-    newest = query.order_by(col(Message.created_at).desc())
+    # An answer that is as old as its question, on a coarse clock, still comes after it.
+    newest = query.order_by(col(Message.created_at).desc(), col(Message.role))
     rows = (await session.exec(newest if last is None else newest.limit(last))).all()
     return list(reversed(rows))
 

@@ -1,10 +1,9 @@
 """What happens to a conversation: a turn is opened, its log grows, it ends. Transactions are drawn here."""
 
 import base64
-import binascii
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,6 +36,7 @@ HISTORY_MESSAGES = 8
 SEEN_QUESTIONS = 60
 TITLE_CHARACTERS = 80
 STALE_GRACE_SECONDS = 60
+CURSOR_TIME = "%Y-%m-%dT%H:%M:%S.%f"
 
 logger = structlog.get_logger(__name__)
 
@@ -95,9 +95,11 @@ class ConversationService:
         """
         try:
             async with self._database.transaction() as session:
+                # Locked first: of two requests with one key, the later must see what the earlier stored.
+                found = await self._locked(session, opening.conversation_id) if opening.conversation_id else None
                 if (known := await self._known_turn(session, opening)) is not None:
                     return known
-                conversation = await self._conversation_for(session, opening)
+                conversation = await self._told(session, found, opening)
                 await self._refuse_second_turn(session, conversation)
                 return await self._store_opening(session, conversation, opening)
         except IntegrityError as error:
@@ -126,11 +128,11 @@ class ConversationService:
         now = utc_now()
         async with self._database.transaction() as session:
             turn = await self._turn(session, turn_id)
+            conversation = await self._locked(session, turn.conversation_id)
             if not await repository.end_turn(
                 session, turn_id, status=TurnStatus.COMPLETED, agent=answer.agent, finished_at=now
             ):
                 return
-            conversation = await self._conversation(session, turn.conversation_id)
             repository.new_message(
                 session, turn=turn, role=MessageRole.ASSISTANT, text=answer.reply, agent=answer.agent, at=now
             )
@@ -153,7 +155,7 @@ class ConversationService:
         self._signal.written(turn_id)
 
     async def end_interrupted_turns(self) -> None:
-        """End turns whose server is gone: all of them on SQLite, which has one server; else those long past their time."""
+        """End turns whose server is gone: on SQLite, which has one server, all of them; else those past their time."""
         async with self._database.reading() as session:
             turns = await repository.running_turns(session)
         for turn in turns:
@@ -211,7 +213,7 @@ class ConversationService:
             NotFound: no such conversation.
         """
         async with self._database.reading() as session:
-            conversation = await self._conversation(session, conversation_id)
+            conversation = _found(await repository.get_conversation(session, conversation_id))
             messages = await repository.messages(session, conversation_id)
             sets = await repository.question_sets(session, conversation_id)
             usage = await usage_service.conversation_usage(session, conversation_id)
@@ -233,7 +235,7 @@ class ConversationService:
             TurnInProgress: a turn is running in it.
         """
         async with self._database.transaction() as session:
-            conversation = await self._conversation(session, conversation_id)
+            conversation = await self._locked(session, conversation_id)
             await self._refuse_second_turn(session, conversation)
             await repository.delete_conversation(session, conversation_id)
 
@@ -249,14 +251,15 @@ class ConversationService:
             raise IdempotencyConflict("Use a new Idempotency-Key for a new request.")
         return OpenedTurn(turn_id=turn.id, conversation_id=turn.conversation_id, is_replay=True)
 
-    async def _conversation_for(self, session: AsyncSession, opening: TurnOpening) -> Conversation:
+    async def _told(
+        self, session: AsyncSession, conversation: Conversation | None, opening: TurnOpening
+    ) -> Conversation:
+        """The conversation, or a new one, after it has heard what the request tells it."""
         now = utc_now()
-        if opening.conversation_id is None:
+        if conversation is None:
             title = " ".join(opening.message.split())[:TITLE_CHARACTERS]
             conversation = Conversation(id=uuid4(), title=title, created_at=now, updated_at=now)
             session.add(conversation)
-        else:
-            conversation = await self._conversation(session, opening.conversation_id)
         if opening.job_description and opening.job_description != conversation.job_description:
             conversation.job_description = opening.job_description
             conversation.job_number += 1
@@ -311,11 +314,8 @@ class ConversationService:
             usage=await usage_service.conversation_usage(session, conversation.id),
         )
 
-    async def _conversation(self, session: AsyncSession, conversation_id: UUID) -> Conversation:
-        conversation = await repository.get_conversation(session, conversation_id)
-        if conversation is None:
-            raise NotFound("There is no conversation with this id.")
-        return conversation
+    async def _locked(self, session: AsyncSession, conversation_id: UUID) -> Conversation:
+        return _found(await repository.lock_conversation(session, conversation_id))
 
     async def _turn(self, session: AsyncSession, turn_id: UUID) -> Turn:
         turn = await repository.get_turn(session, turn_id)
@@ -327,13 +327,19 @@ class ConversationService:
         return utc_now() - turn.started_at > self._stale_after
 
 
+def _found(conversation: Conversation | None) -> Conversation:
+    if conversation is None:
+        raise NotFound("There is no conversation with this id.")
+    return conversation
+
+
 def _interrupted() -> LogLine:
     error = TurnInterrupted("The server stopped while this turn ran. Your message is kept: send it again.")
     return TurnFailed.kind, error.problem()
 
 
 def _cursor(conversation: Conversation) -> str:
-    raw = f"{conversation.updated_at.isoformat()} {conversation.id}"
+    raw = f"{conversation.updated_at.strftime(CURSOR_TIME)} {conversation.id}"
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 
@@ -341,7 +347,8 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         moment, _, conversation_id = raw.partition(" ")
-        return datetime.fromisoformat(moment), UUID(conversation_id)
-    except (ValueError, binascii.Error) as error:
+        # `_cursor` writes UTC; any other zone was not written here, and may not even exist in UTC.
+        return datetime.strptime(moment, CURSOR_TIME).replace(tzinfo=UTC), UUID(conversation_id)
+    except ValueError as error:
         detail = "Pass the next_cursor of the page before, unchanged."
         raise InvalidRequest(detail, errors=[{"field": "cursor", "message": detail}]) from error

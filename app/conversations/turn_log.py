@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +11,6 @@ from uuid import UUID
 from app.conversations import repository
 from app.core.database import Database
 from app.orchestration.events import TERMINAL_KINDS
-
-POLL_SECONDS = 1.0
-"""How long a reader waits when nothing signals: another replica may be writing."""
-
-HEARTBEAT_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -56,15 +51,29 @@ class TurnLogSignal:
                 del self._readers[turn_id]
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How a reader waits, in seconds."""
+
+    poll_seconds: float = 1.0
+    """When nothing signals: another replica may be writing."""
+    heartbeat_seconds: float = 15.0
+
+
 async def follow(
-    database: Database, signal: TurnLogSignal, turn_id: UUID, *, after: int = 0
-) -> AsyncIterator[LoggedEvent | None]:
-    """Yield the log after line `after`, then live to the last event. None is a heartbeat after 15 quiet seconds."""
+    database: Database, signal: TurnLogSignal, turn_id: UUID, *, after: int = 0, pace: Pace = Pace()
+) -> AsyncGenerator[LoggedEvent | None, None]:
+    """Yield the log after line `after`, then live to the last event, then end. None is a heartbeat in a quiet time.
+
+    A reader that already has the last event, or whose turn is deleted meanwhile, gets no more and does not wait.
+    """
     quiet_seconds = 0.0
     with signal.reading(turn_id) as written:
         while True:
             written.clear()
             async with database.reading() as session:
+                # In this order: a turn that ends in between has its last event in the rows.
+                is_running = await repository.is_running(session, turn_id)
                 rows = await repository.events_after(session, turn_id, after)
             for row in rows:
                 event = LoggedEvent(row.seq, row.kind, row.data)
@@ -72,11 +81,13 @@ async def follow(
                 if event.is_last:
                     return
                 after = row.seq
+            if not is_running:
+                return
             quiet_seconds = 0.0 if rows else quiet_seconds
             try:
-                await asyncio.wait_for(written.wait(), POLL_SECONDS)
+                await asyncio.wait_for(written.wait(), pace.poll_seconds)
             except TimeoutError:
-                quiet_seconds += POLL_SECONDS
-            if quiet_seconds >= HEARTBEAT_SECONDS:
+                quiet_seconds += pace.poll_seconds
+            if quiet_seconds >= pace.heartbeat_seconds:
                 quiet_seconds = 0.0
                 yield None

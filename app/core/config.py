@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,13 +29,22 @@ class AuthMode(StrEnum):
 class Settings(BaseSettings):
     """Everything an operator can set. Invalid values stop the start-up and name the variable."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        # The message of a wrong setting would quote the others, and with them the keys.
+        hide_input_in_errors=True,
+    )
 
     app_host: str = Field("127.0.0.1", description="Address the server binds")
     app_port: int = Field(8000, ge=0, le=65535, description="Port the server binds")
     auth_mode: AuthMode = Field(AuthMode.LOCAL, description="`local`: one person, no sign-in")
     database_url: str = Field(
-        "sqlite:///greenroom.db", description="`sqlite:///file.db` or `postgresql://user:password@host/name`"
+        "sqlite:///greenroom.db",
+        description="`sqlite:///file.db` or `postgresql://user:password@host/name`",
+        repr=False,
     )
     plugins_dir: Path = Field(REPOSITORY_ROOT / "plugins", description="Folder that holds one folder per agent")
 
@@ -58,7 +68,7 @@ class Settings(BaseSettings):
     max_model_calls_per_turn: int = Field(8, ge=1, le=50, description="Model calls in one turn")
     rate_limit_calls_per_hour: int = Field(100, ge=1, description="Model calls per hour; not for the offline engine")
     budget_usd_per_day: Decimal | None = Field(None, ge=0, description="Model spending per UTC day; empty is unlimited")
-    max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body")
+    max_body_bytes: int = Field(524_288, ge=1024, description="Largest request body")
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`")
@@ -88,21 +98,25 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         try:
             async_database_url(value)
-        except Exception as error:
+        except (ValueError, ArgumentError):
             # The URL holds a password: the message must not repeat it.
-            raise ValueError("use sqlite:///file.db or postgresql://user:password@host/name") from error
+            raise ValueError("use sqlite:///file.db or postgresql://user:password@host/name") from None
+        return value
+
+    @field_validator("openai_base_url", "azure_openai_endpoint")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.lower().startswith(("http://", "https://")):
+            raise ValueError("begin the address with https:// or http://")
         return value
 
     @model_validator(mode="after")
-    def _complete_azure(self) -> Self:
-        if self.azure_openai_endpoint:
-            missing = [
-                name
-                for name in ("azure_openai_api_key", "azure_openai_deployment", "default_model")
-                if not getattr(self, name)
-            ]
+    def _complete_provider(self) -> Self:
+        if self.azure_openai_endpoint or self.azure_openai_deployment:
+            needed = ("azure_openai_endpoint", "azure_openai_api_key", "azure_openai_deployment", "default_model")
+            missing = [name.upper() for name in needed if not getattr(self, name)]
             if missing:
-                raise ValueError(f"AZURE_OPENAI_ENDPOINT also needs {', '.join(name.upper() for name in missing)}")
+                raise ValueError(f"Azure OpenAI also needs {', '.join(missing)}")
         if self.openai_base_url and not self.default_model:
             raise ValueError("OPENAI_BASE_URL also needs DEFAULT_MODEL, the name the server knows its model by")
         return self
@@ -117,12 +131,13 @@ def async_database_url(database_url: str) -> URL:
     """Return the URL with aiosqlite or asyncpg as its driver, and `sslmode` under asyncpg's name for it.
 
     Raises:
-        ValueError: for another database than SQLite or PostgreSQL.
+        ValueError: for another database than SQLite or PostgreSQL, or one that is only in memory.
+        ArgumentError: for what is no URL.
     """
     url = make_url(database_url)
     backend = url.get_backend_name()
     if backend == "sqlite":
-        if url.database in {None, "", ":memory:"}:
+        if not url.database or ":memory:" in url.database or url.query.get("mode") == "memory":
             raise ValueError("name a file: migrations and requests use connections of their own")
         return url.set(drivername="sqlite+aiosqlite")
     if backend in {"postgresql", "postgres"}:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -59,7 +59,9 @@ class Usd(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
         if value is None:
             return None
-        return int((value / NANO).to_integral_value()) if dialect.name == "sqlite" else value
+        # Rounded here, so that both databases round the same way.
+        exact = value.quantize(NANO)
+        return int(exact / NANO) if dialect.name == "sqlite" else exact
 
     @override
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
@@ -76,6 +78,9 @@ class Database:
         # Parameters hold what people wrote, and an error would carry them into the log.
         self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
         self._writing = self.engine.execution_options(is_writing=True)
+        # SQLite lets one transaction write at a time, and whoever waits for it asks again and again, with no queue:
+        # under load somebody would wait too long. Here the first to come is the first to write.
+        self._writer_queue = asyncio.Lock() if self.is_embedded else nullcontext()
         if self.is_embedded:
             event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -88,7 +93,11 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed when the block ends and rolled back when it raises."""
-        async with AsyncSession(self._writing, expire_on_commit=False) as session, session.begin():
+        async with (
+            self._writer_queue,
+            AsyncSession(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @asynccontextmanager
@@ -96,6 +105,11 @@ class Database:
         """A session that only reads: on SQLite it neither waits for a writer nor makes one wait."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life; raises what its driver raises."""
+        async with self.engine.connect() as connection:
+            await connection.exec_driver_sql("SELECT 1")
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision. Safe with several replicas: one migrates, the others wait."""

@@ -1,15 +1,18 @@
 """Structured logs: one JSON object or one console line per event, with the ids of the request and the turn.
 
 No message text, resume or key is logged at INFO or above. Semantic Kernel logs message bodies and tool arguments at
-INFO under the loggers below, so those are raised to WARNING, whatever level our own lines have.
+INFO under the loggers below, so those are raised to WARNING, whatever level our own lines have. What libraries say of
+errors quotes such text too: a driver the value that it could not store, Semantic Kernel the call that it did not
+understand. Unless `DEBUG` is on, their lines and all tracebacks show the place and the type, but not the message.
 """
 
 import logging
 import sys
-from typing import TextIO
+import traceback
+from typing import Any, TextIO
 
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, ExcInfo
 
 from app.core.config import LogFormat, Settings
 
@@ -48,7 +51,11 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(settings.log_format)],
+            processors=[
+                *([] if settings.debug else [_place_for_message]),
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(settings),
+            ],
         )
     )
     root = logging.getLogger()
@@ -63,11 +70,28 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
-    # Tracebacks never show local variables: they hold job descriptions and messages.
-    if log_format is LogFormat.JSON:
-        tracebacks = ExceptionDictTransformer(show_locals=False)
-        return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
-    return [
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-    ]
+def _place_for_message(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    record: logging.LogRecord = event["_record"]
+    if record.name.startswith(TALKATIVE_LOGGERS):
+        event["event"] = f"{record.filename}:{record.lineno} (DEBUG shows the message)"
+    return event
+
+
+def _renderers(settings: Settings) -> list[structlog.typing.Processor]:
+    def trace(exc_info: ExcInfo) -> str:
+        return "".join(traceback.format_exception(exc_info[1])) if settings.debug else _places(exc_info[1])
+
+    def print_trace(stream: TextIO, exc_info: ExcInfo) -> None:
+        stream.write(trace(exc_info))
+
+    if settings.log_format is LogFormat.JSON:
+        return [structlog.processors.ExceptionRenderer(trace), structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=print_trace)]
+
+
+def _places(error: BaseException) -> str:
+    """A traceback without messages: of each error in the chain, the outermost first, its type and where it was."""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    below = f"\n\nbecause of\n\n{_places(cause)}" if cause else ""
+    return f"{type(error).__module__}.{type(error).__qualname__}\n{places.rstrip()}{below}"

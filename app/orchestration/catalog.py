@@ -4,17 +4,17 @@ A folder with an `agent.yaml` is an agent; `triage` takes the first message, eve
 folder inside it with `skprompt.txt` and `config.json` is a technique. Adding a type is adding a folder.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from semantic_kernel.contents import ChatHistory
 from semantic_kernel.exceptions import KernelException
-from semantic_kernel.functions import KernelFunctionFromPrompt
+from semantic_kernel.functions import KernelFunctionFromPrompt, KernelParameterMetadata
 
 from app.core.errors import CatalogError
 from app.providers.base import Sampling
@@ -38,7 +38,21 @@ TURN_ARGUMENTS = frozenset(
 
 REQUIRED_ARGUMENTS = frozenset({"output_contract", "settings", "request", "job_description"})
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+CHOICES = {
+    "focus": "What the candidate wants from these questions, one sentence, their words; never the job description.",
+    "replace_positions": 'Positions of the current set to replace, e.g. "3" or "1,4"; empty for a new set.',
+    "count": "Number of questions, only when the candidate names one.",
+    "stated_level": "junior, mid, senior or lead; only when the latest message states or changes the level.",
+}
+"""What every technique lets the agent's model choose, whether its config.json words it for its type or not."""
+
+TOOL_NAME_CHARACTERS = 64
+"""Providers take no longer ones; a technique's tool is called `<agent>-<technique>`."""
+
+_VARIABLE = re.compile(r"\{\{\s*\$(\w+)")
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 FilledText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -53,6 +67,59 @@ class AgentFile(BaseModel):
     instructions: FilledText
     techniques: list[Name] | None = None
     default_technique: Name | None = None
+
+
+JSON_TYPES = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "string": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+}
+
+
+class PromptVariable(BaseModel):
+    """What the agent's model fills in when it calls the technique."""
+
+    name: Name
+    description: str = ""
+    json_schema: Literal["str", "int", "float", "bool", "string", "integer", "number", "boolean"] = "str"
+
+
+class PromptSampling(BaseModel):
+    """The technique's own wishes; those of a request go first."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    max_tokens: int | None = None
+
+    def sampling(self) -> Sampling:
+        """As the providers take it."""
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            frequency_penalty=self.frequency_penalty,
+            max_output_tokens=self.max_tokens,
+        )
+
+
+class PromptSettings(BaseModel):
+    """`execution_settings` of a prompt, of which there is one set for every provider."""
+
+    default: PromptSampling = PromptSampling()
+
+
+class PromptFile(BaseModel):
+    """`config.json`, as far as the catalog reads it; the rest is Semantic Kernel's."""
+
+    description: FilledText
+    template_format: Literal["semantic-kernel"] = "semantic-kernel"
+    execution_settings: PromptSettings = PromptSettings()
+    input_variables: list[PromptVariable] = []
 
 
 @dataclass(frozen=True)
@@ -136,8 +203,13 @@ def _load_agent(folder: Path) -> AgentSpec:
     for found in _technique_folders(folder):
         if found.name not in names:
             raise CatalogError(f"{path}: techniques does not list the folder {found.name!r}")
+    if file.name == ENTRY_AGENT and names:
+        raise CatalogError(f"{path}: {ENTRY_AGENT} only hands over; move the techniques {names} to an interview type")
     if file.name != ENTRY_AGENT and not names:
         raise CatalogError(f"{folder} has no technique: add a folder with skprompt.txt and config.json")
+    for name in names:
+        if not NAME.fullmatch(name) or len(f"{file.name}-{name}") > TOOL_NAME_CHARACTERS:
+            raise CatalogError(f"{folder / name}: a technique's name is lower case, with _ and digits, and short")
     if file.default_technique and file.default_technique not in names:
         raise CatalogError(f"{path}: default_technique {file.default_technique!r} is not among the techniques {names}")
     ordered = sorted(names, key=lambda name: name != file.default_technique)
@@ -156,59 +228,82 @@ def _read_agent_file(path: Path) -> AgentFile:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
-        gaps = "; ".join(f"{'.'.join(map(str, gap['loc'])) or 'file'}: {gap['msg']}" for gap in error.errors())
-        raise CatalogError(f"{path}: {gaps}") from error
+        raise CatalogError(f"{path}: {_gaps(error)}") from error
 
 
 def _load_technique(folder: Path) -> Technique:
     prompt, config = folder / "skprompt.txt", folder / "config.json"
-    for file in (prompt, config):
-        if not file.is_file() or not file.read_text(encoding="utf-8").strip():
-            raise CatalogError(f"{file} is missing or empty: a technique is a skprompt.txt and a config.json")
-    declared = _declared_variables(config)
-    used = set(re.findall(r"\{\{\s*\$(\w+)", prompt.read_text(encoding="utf-8")))
-    if unknown := used - TURN_ARGUMENTS - declared:
+    template, file = _read(prompt), _read_prompt_file(config)
+    choices = {name: PromptVariable(name=name, description=text) for name, text in CHOICES.items()}
+    declared = choices | {variable.name: variable for variable in file.input_variables}
+    if reserved := declared.keys() & TURN_ARGUMENTS:
+        raise CatalogError(f"{config}: {sorted(reserved)} are supplied by the turn and cannot be asked of the model")
+    try:
+        function = KernelFunctionFromPrompt.from_directory(str(folder), plugin_name=folder.parent.name)
+    except (KernelException, ValidationError, ValueError) as error:
+        raise CatalogError(f"{prompt} cannot be read as a Semantic Kernel prompt: {error}") from error
+    if broken := _broken_blocks(template):
+        raise CatalogError(f"{prompt}: {broken} is no variable; the template syntax is {{{{$name}}}}")
+    if any("<message" in message.content for message in ChatHistory.from_rendered_prompt(template).messages):
+        # Semantic Kernel would send all of it as one user message, and say so in a log line only.
+        raise CatalogError(f"{prompt}: the <message> tags are not well-formed; write & as &amp; and < as &lt;")
+    used = set(_VARIABLE.findall(template))
+    if unknown := used - TURN_ARGUMENTS - declared.keys():
         raise CatalogError(f"{prompt}: unknown variables {sorted(unknown)}; the turn supplies {sorted(TURN_ARGUMENTS)}")
     if missing := REQUIRED_ARGUMENTS - used:
         raise CatalogError(f"{prompt}: does not use {sorted(missing)}, without which the model cannot know the task")
-    try:
-        function = KernelFunctionFromPrompt.from_directory(str(folder), plugin_name=folder.parent.name)
-    except (KernelException, ValidationError) as error:
-        raise CatalogError(f"{prompt} cannot be read as a Semantic Kernel prompt: {error}") from error
-    _hide_turn_arguments(function)
+    _describe_to_model(function.metadata.parameters, declared)
     return Technique(
-        name=folder.name, description=function.description or "", function=function, sampling=_sampling(function)
+        name=folder.name,
+        description=file.description,
+        function=function,
+        sampling=file.execution_settings.default.sampling(),
     )
 
 
-def _declared_variables(config: Path) -> set[str]:
+def _read(path: Path) -> str:
     try:
-        document = json.loads(config.read_text(encoding="utf-8"))
-        names = {variable["name"] for variable in document.get("input_variables", [])}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CatalogError(f"{config} is not a valid prompt configuration: {error}") from error
-    if "allow_dangerously_set_content" in config.read_text(encoding="utf-8"):
-        raise CatalogError(f"{config}: allow_dangerously_set_content lets a job description give orders; take it out")
-    if not str(document.get("description", "")).strip():
-        raise CatalogError(f"{config}: description is missing; the agent chooses its technique by it")
-    if reserved := names & TURN_ARGUMENTS:
-        raise CatalogError(f"{config}: {sorted(reserved)} are supplied by the turn and cannot be asked of the model")
-    return names
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise CatalogError(f"{path} is not UTF-8 text: {error}") from error
+    if not text.strip():
+        raise CatalogError(f"{path} is missing or empty: a technique is a skprompt.txt and a config.json")
+    return text
 
 
-def _hide_turn_arguments(function: KernelFunctionFromPrompt) -> None:
-    for parameter in function.metadata.parameters:
-        if parameter.name in TURN_ARGUMENTS:
+def _read_prompt_file(path: Path) -> PromptFile:
+    text = _read(path)
+    if "allow_dangerously_set_content" in text:
+        raise CatalogError(f"{path}: allow_dangerously_set_content lets a job description give orders; take it out")
+    try:
+        return PromptFile.model_validate_json(text)
+    except ValidationError as error:
+        raise CatalogError(f"{path}: {_gaps(error)}") from error
+
+
+def _broken_blocks(template: str) -> str:
+    """What stands between double braces and is no variable, or the rest after an opening that is never closed."""
+    match = re.search(r"\{\{(?!\s*\$\w+\s*\}\}).{0,40}", template)
+    return match.group() if match else ""
+
+
+def _describe_to_model(parameters: list[KernelParameterMetadata], declared: Mapping[str, PromptVariable]) -> None:
+    """Leave what is declared in the tool's schema, with the types of JSON, and hide the rest."""
+    known = {parameter.name for parameter in parameters}
+    parameters.extend(KernelParameterMetadata(name=name, default_value="") for name in declared if name not in known)
+    for parameter in parameters:
+        variable = declared.get(parameter.name or "")
+        if variable is None:
             parameter.include_in_function_choices = False
             parameter.is_required = False
+        else:
+            # Semantic Kernel knows Python's names of types only, and makes an object of every other.
+            parameter.description = variable.description
+            parameter.schema_data = {
+                "type": JSON_TYPES[variable.json_schema],
+                "description": variable.description,
+            }
 
 
-def _sampling(function: KernelFunctionFromPrompt) -> Sampling:
-    settings = function.prompt_execution_settings.get("default")
-    wishes: dict[str, Any] = settings.extension_data if settings else {}
-    return Sampling(
-        temperature=wishes.get("temperature"),
-        top_p=wishes.get("top_p"),
-        frequency_penalty=wishes.get("frequency_penalty"),
-        max_output_tokens=wishes.get("max_tokens"),
-    )
+def _gaps(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, gap['loc'])) or 'file'}: {gap['msg']}" for gap in error.errors())

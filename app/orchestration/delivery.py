@@ -89,7 +89,8 @@ class TechniqueOrder:
             "output_contract": OUTPUT_CONTRACT,
             "question_count": str(self.question_count),
             "level_reminder": level_reminder(self.experience_level),
-            **{name: fence(name, text, task.nonce) for name, text in blocks.items()},
+            # Semantic Kernel encodes a value once and decodes it twice: without this, `&lt;` would arrive as `<`.
+            **{name: fence(name, text, task.nonce).replace("&", "&amp;") for name, text in blocks.items()},
         }
 
 
@@ -215,8 +216,11 @@ def question_markdown(question: Question) -> str:
 
 
 def _numbers(value: Any) -> list[int]:
-    """`"1,4"`, `[1, 4]`, `4` and `"Q4"` are all read; zero is no position."""
-    return [number for number in map(int, re.findall(r"\d{1,3}", str(value or ""))) if number > 0]
+    """`"1,4"`, `[1, 4]`, `4`, `"Q4"` and `"2-4"` are all read; zero is no position."""
+    numbers: list[int] = []
+    for first, last in re.findall(r"(\d{1,3})(?:\s*[-\u2013]\s*(\d{1,3}))?", str(value or "")):
+        numbers.extend(range(int(first), int(last or first) + 1))
+    return [number for number in numbers if number > 0]
 
 
 def _json(value: Any) -> str:

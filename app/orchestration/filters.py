@@ -37,14 +37,13 @@ def deliver(catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
         if technique is None:
             await next(context)
             return
-        if state.question_set is not None:
-            # A model may ask for two techniques at once, although told not to.
-            _answer_model(context, "The questions of this turn are already delivered.")
-            context.terminate = True
-            return
         order = plan_order(state, interview_type, technique, context.arguments)
         if isinstance(order, str):
             _answer_model(context, order)
+            return
+        if not state.decide():
+            # A model may ask for two things at once, although told not to.
+            _answer_model(context, "Only the first technique or handoff of an answer is carried out.")
             return
         try:
             await _run_technique(context, order, state)
@@ -60,16 +59,14 @@ def deliver(catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
 
 
 def limit_handoffs(_catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
-    """Semantic Kernel has no hop limit, and of two handoffs in one answer the last would win silently."""
+    """Semantic Kernel has no hop limit, and would carry out every handoff of an answer."""
 
     async def limit(context: AutoFunctionInvocationContext, next: Next) -> None:  # noqa: A002 - by keyword
         is_handoff = context.function.plugin_name == HANDOFF_PLUGIN and context.function.name != COMPLETE_TASK
-        if is_handoff and (state.is_handing_off or len(state.handoffs) >= state.limits.handoffs):
+        if is_handoff and (len(state.handoffs) >= state.limits.handoffs or not state.decide()):
             logger.warning("handoff_refused", function=context.function.name, handoffs=len(state.handoffs))
             _answer_model(context, "No further handoff in this turn: answer the candidate yourself.")
             return
-        if is_handoff:
-            state.is_handing_off = True
         await next(context)
 
     return limit

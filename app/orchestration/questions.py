@@ -1,9 +1,9 @@
 """Questions as values, and the reader that turns a technique's streamed text into them while it is still talking."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isnan
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -28,30 +28,41 @@ class Difficulty(StrEnum):
     HARD = "hard"
 
 
-def _text(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
+def _text(value: Any) -> str:
+    """Models write null or a list where one text is asked for."""
+    return value.strip() if isinstance(value, str) else " ".join(_texts(value))
 
 
-def _texts(value: Any) -> Any:
+def _texts(value: Any) -> list[str]:
     """Models write a lone string where a list is asked for, and empty strings as filler."""
     items = [value] if isinstance(value, str) else value
     return [item.strip() for item in items if isinstance(item, str) and item.strip()] if isinstance(items, list) else []
 
 
-def _minutes(value: Any) -> Any:
+def _minutes(value: Any) -> int:
     """`15`, `"15"` and `"10-15 minutes"` are all minutes; the last number counts."""
     if isinstance(value, str):
         numbers = re.findall(r"\d{1,3}", value)
         value = int(numbers[-1]) if numbers else 5
-    return min(max(int(value), 1), 120) if isinstance(value, int | float) else 5
+    return int(min(max(value, 1), 120)) if isinstance(value, int | float) and not isnan(value) else 5
 
 
-def _difficulty(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) and value.lower() in set(Difficulty) else Difficulty.MEDIUM
+def _difficulty(value: Any) -> Difficulty:
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return Difficulty(word) if word in set(Difficulty) else Difficulty.MEDIUM
 
 
-def _optional_text(value: Any) -> Any:
-    return value.strip() or None if isinstance(value, str) else None
+def _category(value: Any) -> str:
+    return _text(value) or "general"
+
+
+def _optional_text(value: Any) -> str | None:
+    return _text(value) or None
+
+
+def _case(value: Any) -> Any:
+    """Outside case studies, models fill the key with null, an empty object or "n/a"."""
+    return value if isinstance(value, Case | dict) and value else None
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -73,7 +84,7 @@ class QuestionContent(BaseModel):
 
     text: Annotated[Text, Field(min_length=1, description="The question itself, one ask")]
     difficulty: Annotated[Difficulty, BeforeValidator(_difficulty)] = Difficulty.MEDIUM
-    category: Annotated[Text, Field(examples=["system_design"])] = "general"
+    category: Annotated[str, BeforeValidator(_category), Field(examples=["system_design"])] = "general"
     time_minutes: Annotated[int, BeforeValidator(_minutes), Field(description="Time to answer, in minutes")] = 5
     requirement: Annotated[
         str | None,
@@ -85,7 +96,7 @@ class QuestionContent(BaseModel):
     follow_ups: Texts = []
     hints: Annotated[Texts, Field(description="A ladder: nudge, where to look, first step")] = []
     sample_framework: Annotated[Text, Field(description="An outline with blanks, never a canned answer")] = ""
-    case: Case | None = None
+    case: Annotated[Case | None, BeforeValidator(_case)] = None
 
 
 class Question(QuestionContent):
@@ -110,46 +121,91 @@ class QuestionSet:
 
 @dataclass
 class QuestionReader:
-    """Reads one technique output, piece by piece.
+    """Reads one technique output, piece by piece, in time linear in its length.
 
-    Text before the JSON and code fences around it are skipped. A question counts as soon as its closing brace has
-    arrived: the text so far, closed with `]}`, must then be valid JSON.
+    It follows brackets and strings and looks for the list under `"questions"`. An object in it counts as soon as its
+    closing brace has arrived, and is read by itself: prose and fences around the JSON, one broken question or a cut-off
+    end do not cost the others. How the text is cut into pieces makes no difference.
     """
 
-    _text: str = ""
-    _start: int = -1
     questions: list[QuestionContent] = field(default_factory=list)
+    _text: str = ""
+    _seen: int = 0
+    """Everything before this has been followed."""
+    _open: list[int] = field(default_factory=list)
+    """Where the brackets stand that are still open."""
+    _is_in_string: bool = False
+    _start: int = -1
+    """Of the object that holds the list."""
+    _list_start: int = -1
+    _list_end: int = -1
 
     def feed(self, piece: str) -> list[QuestionContent]:
         """Take the next piece and return the questions it completed, in order."""
         self._text += piece
-        if self._start < 0:
-            self._start = self._text.find("{")
-        if self._start < 0 or "}" not in piece:
-            return []
-        end = self._text.rfind("}") + 1
-        return self._new_questions(_parse(self._text[self._start : end] + "]}"))
+        known = len(self.questions)
+        for mark in _MARK.finditer(self._text, self._seen):
+            if mark.group() == "\\":
+                self._seen = mark.start()  # What it escapes has not arrived.
+                break
+            self._follow(mark.group(), mark.start())
+        else:
+            self._seen = len(self._text)
+        return self.questions[known:]
 
     def finish(self) -> "TechniqueOutput":
-        """Read what is there as a whole; what was cut off is left out."""
-        body = self._text[max(self._start, 0) :]
-        document = _parse(body[: body.rfind("}") + 1]) or _parse(body, is_partial=True)
-        late = self._new_questions(_parse(body[: body.rfind("}") + 1]))
-        return TechniqueOutput(self.summary, tuple(late), tuple(_texts(document.get("recommendations", []))))
+        """Read what surrounds the questions; what was cut off is left out."""
+        late: list[QuestionContent] = []
+        if not self.questions:
+            # Asked to replace one question, models also answer with a bare object, or with a bare list.
+            late = _valid_questions(_parse(f"[{self._text[self._text.find('{') : self._text.rfind('}') + 1]}]"))
+            self.questions.extend(late)
+        recommendations = _texts(self._envelope().get("recommendations"))
+        return TechniqueOutput(self.summary, tuple(late), tuple(recommendations))
 
     @property
     def summary(self) -> str:
         """The sentence to the candidate that precedes the questions, or an empty string."""
-        body = self._text[max(self._start, 0) :]
-        document = _parse(body[: body.rfind("}") + 1]) or _parse(body, is_partial=True)
-        value = document.get("summary", "")
-        return value.strip() if isinstance(value, str) else ""
+        return _text(self._envelope().get("summary"))
 
-    def _new_questions(self, document: dict[str, Any]) -> list[QuestionContent]:
-        items = document.get("questions")
-        fresh = _valid_questions(items if isinstance(items, list) else [])[len(self.questions) :]
-        self.questions.extend(fresh)
-        return fresh
+    def _follow(self, mark: str, at: int) -> None:
+        if mark == '"':
+            # Outside the JSON, a quote is prose.
+            self._is_in_string = not self._is_in_string and bool(self._open)
+        elif self._is_in_string or mark[0] == "\\":
+            return
+        elif mark in "{[":
+            is_new_list = not self.questions and (self._list_start < 0 or self._list_end >= 0)
+            if mark == "[" and is_new_list and self._open and _LIST_KEY.search(self._text, max(at - 40, 0), at):
+                self._start, self._list_start, self._list_end = self._open[-1], at, -1
+            if len(self._open) < MAX_DEPTH:
+                self._open.append(at)
+        else:
+            self._close("{" if mark == "}" else "[", at)
+
+    def _close(self, opening: str, at: int) -> None:
+        """Close the innermost bracket of this kind, and what was left open inside it."""
+        if not any(self._text[start] == opening for start in self._open):
+            return
+        is_closed = False
+        while not is_closed:
+            start = self._open.pop()
+            is_closed = self._text[start] == opening
+            if start == self._list_start:
+                self._list_end = at
+        if opening == "{" and self._open and self._open[-1] == self._list_start:
+            self.questions.extend(_valid_questions([_parse(self._text[start : at + 1])]))
+
+    def _envelope(self) -> dict[str, Any]:
+        """The object that holds the list, without the list's items."""
+        if self._list_start < 0:
+            opening = _OBJECT.search(self._text)
+            text = self._text[opening.start() :] if opening else ""
+        else:
+            rest = self._text[self._list_end :] if self._list_end >= 0 else ""
+            text = self._text[self._start : self._list_start + 1] + rest
+        document = _parse(text, is_partial=True)
+        return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -161,18 +217,47 @@ class TechniqueOutput:
     recommendations: tuple[str, ...]
 
 
-def _parse(text: str, *, is_partial: bool = False) -> dict[str, Any]:
-    """The JSON object that `text` is, or an empty one. A partial object keeps only what is complete."""
+MAX_DEPTH = 40
+"""A technique's output is six levels deep; brackets below this are garbage."""
+
+_MARK = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)
+_LIST_KEY = re.compile(r'"questions"\s*:\s*$')
+_OBJECT = re.compile(r'\{\s*"')
+
+_HEX = "[0-9a-fA-F]"
+_FLAW = re.compile(
+    rf"""(\\["\\/bfnrt]|\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|\\u(?!0000|[dD][89a-fA-F]){_HEX}{{4}})"""
+    rf"|\\u{_HEX}{{4}}|\\|[\x00-\x1f]"
+)
+"""An escape that JSON and PostgreSQL take, as a group; or else one of NUL or half a surrogate pair, a backslash that
+escapes nothing, a raw control character."""
+
+
+def _mended(match: re.Match[str]) -> str:
+    flaw = match.group()
+    if match.group(1):
+        return flaw
+    if flaw == "\\":
+        return "\\\\"
+    return "\ufffd" if flaw[0] == "\\" else " "
+
+
+def storable(text: str) -> str:
+    """What a model wrote, without NUL and halves of surrogate pairs, which no database takes; two halves are joined."""
+    return text.replace("\0", " ").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _parse(text: str, *, is_partial: bool = False) -> Any:
+    """The JSON value that `text` is, or None. Of a partial one, what is complete; of any, only what can be stored."""
     try:
-        document = from_json(text, allow_partial=is_partial)
+        return from_json(_FLAW.sub(_mended, storable(text)), allow_partial=is_partial)
     except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
 
 
-def _valid_questions(items: Sequence[Any]) -> list[QuestionContent]:
+def _valid_questions(items: Any) -> list[QuestionContent]:
     questions = []
-    for item in items:
+    for item in items if isinstance(items, list) else []:
         try:
             questions.append(QuestionContent.model_validate(item))
         except ValidationError:

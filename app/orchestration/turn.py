@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from app.core.errors import ProviderError
+from app.orchestration.catalog import ENTRY_AGENT
 from app.orchestration.events import AgentActive, Handoff, ModelCall, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
 from app.orchestration.questions import ExperienceLevel, QuestionSet
 from app.providers.base import Provider, Sampling
@@ -19,7 +20,8 @@ Emit = Callable[[TurnEvent], None]
 
 HELD_CHARACTERS = 200
 """What an agent says before a tool call ("let me hand you over …") is not for the candidate. Such lead-ins are short,
-so this much is held back until it is clear that no call follows; an answer longer than that streams."""
+so this much is held back until it is clear that no call follows; an answer longer than that streams. Triage, whose job
+is to hand over and whose answers are two sentences, is held back whole."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,13 @@ class TurnState:
         self.active_agent: str | None = None
         self.experience_level = task.brief.experience_level
         self.question_set: QuestionSet | None = None
-        self.is_handing_off = False
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.silence: asyncio.Timeout | None = None
         self._reply: list[str] = []
         self._held = ""
         self._has_tool_call = False
         self._function: str | None = None
+        self._has_decided = False
 
     # What the filters and the conductor do.
 
@@ -113,6 +115,16 @@ class TurnState:
         """End the turn with this error; the first one counts."""
         if not self.failure.done():
             self.failure.set_result(error)
+
+    def decide(self) -> bool:
+        """Claim the agent's answer at hand for a handoff or a technique. False when it asked for another one already.
+
+        The calls of one answer run at the same time: two techniques would talk at once, and of two handoffs the last
+        would win silently.
+        """
+        is_first = not self._has_decided
+        self._has_decided = True
+        return is_first
 
     @contextmanager
     def calling(self, function: str) -> Iterator[None]:
@@ -158,25 +170,29 @@ class TurnState:
     def call_started(self, agent: str) -> None:
         """See CallObserver. Refuses the call that would exceed the turn's limit."""
         if len(self.calls) >= self.limits.model_calls:
-            raise ProviderError(
+            error = ProviderError(
                 f"The agents came to no answer within {self.limits.model_calls} model calls. Try to ask more simply."
             )
+            # After a handoff Semantic Kernel would swallow it, and the turn would wait for nothing.
+            self.fail(error)
+            raise error
         if agent != self.active_agent:
             if self.active_agent is not None:
                 self.handoffs.append(Handoff(self.active_agent, agent))
             self.emit(AgentActive(agent=agent, source=self.active_agent))
             self.active_agent = agent
-        self.is_handing_off = False
+        if self._function is None:
+            self._has_decided = False
         self._held, self._has_tool_call = "", False
         self._touch()
 
-    def call_progressed(self, agent: str, *, text: str, has_tool_call: bool) -> None:  # noqa: ARG002 - the protocol's
+    def call_progressed(self, agent: str, *, text: str, has_tool_call: bool) -> None:
         """See CallObserver. A technique's text goes through the reader instead of straight to the candidate."""
         self._touch()
         self._has_tool_call = self._has_tool_call or has_tool_call
         if self._function is None and text:
             self._held += text
-            if len(self._held) > HELD_CHARACTERS and not self._has_tool_call:
+            if len(self._held) > HELD_CHARACTERS and agent != ENTRY_AGENT and not self._has_tool_call:
                 self._release()
 
     def call_ended(self, agent: str, call: MeasuredCall) -> None:

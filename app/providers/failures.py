@@ -1,12 +1,14 @@
 """What a provider's exception means for the client: our error, with no text of the provider's in it."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 import openai
 
 from app.core.errors import GreenroomError, ProviderError, ProviderUnavailable
 
 RETRY_AFTER_SECONDS = 20
+"""What a client is told where the provider does not say."""
 
 
 def provider_failure(error: BaseException, *, has_begun: bool = False) -> GreenroomError:
@@ -32,7 +34,7 @@ def _status_failure(error: openai.APIStatusError) -> GreenroomError:
     if error.status_code in {429, 503, 529}:
         return ProviderUnavailable(
             "The model provider is overloaded. Your message is kept: send it again in a moment.",
-            retry_after_seconds=RETRY_AFTER_SECONDS,
+            retry_after_seconds=math.ceil(asked_wait_seconds(error.response.headers) or RETRY_AFTER_SECONDS),
         )
     if error.status_code in {401, 403}:
         return ProviderError(
@@ -43,6 +45,15 @@ def _status_failure(error: openai.APIStatusError) -> GreenroomError:
     if error.status_code == 400:
         return ProviderError("The model provider rejected the request. Try a shorter message or another model.")
     return ProviderError("The model provider failed, also after retries. Your message is kept: try again.")
+
+
+def asked_wait_seconds(headers: Mapping[str, str]) -> float | None:
+    """The provider's `Retry-After` where it is a number of seconds, at most an hour; None otherwise."""
+    try:
+        wait = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return min(wait, 3600.0) if wait > 0 else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

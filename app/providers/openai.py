@@ -3,20 +3,23 @@
 import re
 from functools import cached_property
 
-from openai import AsyncAzureOpenAI, AsyncOpenAI, Timeout
+import httpx2
+from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 from semantic_kernel.connectors.ai.open_ai import OpenAIChatCompletion, OpenAIChatPromptExecutionSettings
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
 
 from app.core.config import Settings
 from app.providers.base import Sampling
+from app.providers.failures import asked_wait_seconds
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI_DEFAULT_MODEL = "gpt-5-mini"
 
-# o1, o3-mini, gpt-5, gpt-5.1-codex …, but not the chat variants such as gpt-5-chat-latest.
-_REASONING_MODEL = re.compile(r"^(?:openai/)?(?:o\d|gpt-5(?!.*chat)|codex)", re.IGNORECASE)
-_O_SERIES = re.compile(r"^(?:openai/)?o\d", re.IGNORECASE)
+# o1, o3-mini, gpt-5, gpt-5.1-codex …, but not the chat variants such as gpt-5-chat-latest. Gateways put a path before
+# the name: openai/o3, openrouter/openai/gpt-5.
+_REASONING_MODEL = re.compile(r"^(?:.*/)?(?:o\d|gpt-5(?!.*chat)|codex)[^/]*$", re.IGNORECASE)
+_O_SERIES = re.compile(r"^(?:.*/)?o\d[^/]*$", re.IGNORECASE)
 
 
 def is_reasoning_model(model: str) -> bool:
@@ -95,6 +98,7 @@ def openai_provider(settings: Settings) -> OpenAIProvider | None:
             base_url=OPENAI_BASE_URL,
             max_retries=settings.provider_max_retries,
             timeout=_timeout(settings),
+            http_client=_http_client(settings),
         ),
         models=_models(settings, OPENAI_DEFAULT_MODEL),
         deployment=None,
@@ -114,6 +118,7 @@ def compatible_provider(settings: Settings) -> OpenAIProvider | None:
             base_url=settings.openai_base_url,
             max_retries=settings.provider_max_retries,
             timeout=_timeout(settings),
+            http_client=_http_client(settings),
         ),
         models=_models(settings, OPENAI_DEFAULT_MODEL),
         deployment=None,
@@ -133,6 +138,7 @@ def azure_provider(settings: Settings) -> OpenAIProvider | None:
             api_version=settings.azure_openai_api_version,
             max_retries=settings.provider_max_retries,
             timeout=_timeout(settings),
+            http_client=_http_client(settings),
         ),
         models=(settings.default_model,),
         deployment=settings.azure_openai_deployment,
@@ -142,6 +148,20 @@ def azure_provider(settings: Settings) -> OpenAIProvider | None:
 def _models(settings: Settings, fallback: str) -> tuple[str, ...]:
     default = settings.default_model or fallback
     return (default, *(model for model in settings.allowed_models if model != default))
+
+
+def _http_client(settings: Settings) -> httpx2.AsyncClient:
+    """The client's own kind, which does not wait for a retry so long that the turn would end meanwhile.
+
+    `Retry-After: 60` is then an overloaded provider, as it is in truth, instead of a silent one.
+    """
+
+    async def refuse_long_wait(response: httpx2.Response) -> None:
+        wait_seconds = asked_wait_seconds(response.headers)
+        if wait_seconds and wait_seconds * settings.provider_max_retries >= settings.turn_timeout_seconds:
+            response.headers["x-should-retry"] = "false"
+
+    return DefaultAsyncHttpxClient(event_hooks={"response": [refuse_long_wait]})
 
 
 def _timeout(settings: Settings) -> Timeout:

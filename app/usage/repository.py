@@ -1,6 +1,5 @@
 """All SQL of the ledger, inside the caller's transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -53,7 +52,8 @@ async def totals_since(session: AsyncSession, since: datetime, *, provider: str)
     return await totals(session, col(ModelCallRow.created_at) >= since, col(ModelCallRow.provider) == provider)
 
 
-async def call_times_since(session: AsyncSession, since: datetime, *, provider: str) -> Sequence[datetime]:
-    """When the calls since then were made, oldest first."""
-    query = select(ModelCallRow.created_at).where(ModelCallRow.created_at >= since, ModelCallRow.provider == provider)
-    return (await session.exec(query.order_by(col(ModelCallRow.created_at)))).all()
+async def nth_newest_call(session: AsyncSession, nth: int, *, provider: str) -> datetime | None:
+    """When the nth call from the newest was made, or None when there are fewer."""
+    query = select(ModelCallRow.created_at).where(ModelCallRow.provider == provider)
+    newest_first = query.order_by(col(ModelCallRow.created_at).desc())
+    return (await session.exec(newest_first.offset(nth - 1).limit(1))).first()

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
+from math import ceil
 from uuid import UUID, uuid4
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
@@ -19,13 +21,18 @@ from app.usage.schemas import Usage
 
 FREE_PROVIDER = "offline"
 
+logger = structlog.get_logger(__name__)
+
 
 def record_calls(session: AsyncSession, calls: Sequence[ModelCall], *, conversation_id: UUID, turn_id: UUID) -> None:
-    """Book model calls, as they ended."""
-    session.add_all(
-        ModelCallRow(id=uuid4(), conversation_id=conversation_id, turn_id=turn_id, created_at=utc_now(), **asdict(call))
-        for call in calls
-    )
+    """Book model calls, as they ended, and log each."""
+    now = utc_now()
+    for call in calls:
+        figures = asdict(call)
+        session.add(
+            ModelCallRow(id=uuid4(), conversation_id=conversation_id, turn_id=turn_id, created_at=now, **figures)
+        )
+        logger.info("model_call", **figures | {"cost_usd": None if call.cost_usd is None else str(call.cost_usd)})
 
 
 async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Usage:
@@ -64,12 +71,11 @@ async def check_limits(session: AsyncSession, settings: Settings, *, provider: s
     if provider == FREE_PROVIDER:
         return
     now = utc_now()
-    times = await repository.call_times_since(session, now - timedelta(hours=1), provider=provider)
-    if len(times) >= settings.rate_limit_calls_per_hour:
-        # There is room again when enough of the oldest calls are an hour old.
-        leaving = times[len(times) - settings.rate_limit_calls_per_hour]
-        wait = max(1, round((leaving + timedelta(hours=1) - now).total_seconds()))
-        limit = settings.rate_limit_calls_per_hour
+    limit = settings.rate_limit_calls_per_hour
+    # There is room again when this call is an hour old.
+    leaving = await repository.nth_newest_call(session, limit, provider=provider)
+    if leaving is not None and leaving + timedelta(hours=1) > now:
+        wait = ceil((leaving + timedelta(hours=1) - now).total_seconds())
         raise RateLimited(
             f"The limit of {limit} model calls per hour is used up. Try again in {wait} seconds.",
             retry_after_seconds=wait,
@@ -79,7 +85,7 @@ async def check_limits(session: AsyncSession, settings: Settings, *, provider: s
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     spent = await repository.totals_since(session, midnight, provider=provider)
     if spent.known_cost_usd >= settings.budget_usd_per_day:
-        wait = round((midnight + timedelta(days=1) - now).total_seconds()) + 1
+        wait = ceil((midnight + timedelta(days=1) - now).total_seconds())
         raise BudgetExhausted(
             f"Today's budget of ${settings.budget_usd_per_day} is used up. It starts again at midnight UTC.",
             retry_after_seconds=wait,

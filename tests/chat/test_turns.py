@@ -1,23 +1,9 @@
 """The main job over HTTP, with a scripted model behind the real client and the real Semantic Kernel."""
 
-import json
-from typing import Any
-
-import httpx2
-
-from tests.answers import JOB_DESCRIPTION, calls, hands_to, says_questions
+from tests.answers import calls, hands_to, says_questions
+from tests.chat.client import FIRST, STREAM, Event, chat, events_of
 from tests.conftest import MakeSettings, Serve
 from tests.model_server import ModelServer, Say
-
-FIRST = {"message": "I have a senior backend interview next week", "job_description": JOB_DESCRIPTION}
-
-
-async def chat(client: httpx2.AsyncClient, **body: Any) -> dict[str, Any]:
-    """Send a message and return the reply, which must be a success."""
-    response = await client.post("/api/v1/chat", json=body)
-    assert response.status_code == 200, response.text
-    reply: dict[str, Any] = response.json()
-    return reply
 
 
 async def test_first_turn_hands_off_and_delivers_five_typed_questions(
@@ -130,37 +116,23 @@ async def test_the_stream_shows_each_question_while_the_technique_is_still_talki
         calls("technical-few_shot"),
         says_questions(3, pieces=60, delay=0.01),
     )
-    seen: list[tuple[str, dict[str, Any]]] = []
+    seen: list[Event] = []
     talking_at_first_question: bool | None = None
     async with (
         serve(openai_settings()) as client,
-        client.stream(
-            "POST", "/api/v1/chat", json=FIRST | {"question_count": 3}, headers={"Accept": "text/event-stream"}
-        ) as response,
+        client.stream("POST", "/api/v1/chat", json=FIRST | {"question_count": 3}, headers=STREAM) as response,
     ):
         assert response.headers["content-type"].startswith("text/event-stream")
         async for event in events_of(response):
             seen.append(event)
-            if event[0] == "question.ready" and talking_at_first_question is None:
+            if event.kind == "question.ready" and talking_at_first_question is None:
                 talking_at_first_question = model_server.answers_in_flight == 1
 
-    kinds = [kind for kind, _ in seen]
+    kinds = [event.kind for event in seen]
     assert kinds[:2] == ["turn.started", "agent.active"]
     assert kinds.count("question.ready") == 3
     assert kinds[-1] == "turn.completed"
-    final = seen[-1][1]
-    assert "".join(data["text"] for kind, data in seen if kind == "text.delta") == final["reply"]
-    assert [data["question"] for kind, data in seen if kind == "question.ready"] == final["question_set"]["questions"]
-
-
-async def events_of(response: httpx2.Response) -> Any:
-    """The server-sent events of a response, as (event, data)."""
-    kind, data = "", ""
-    async for line in response.aiter_lines():
-        if line.startswith("event: "):
-            kind = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            data = line.removeprefix("data: ")
-        elif not line and kind:
-            yield kind, json.loads(data)
-            kind = ""
+    final = seen[-1].data
+    assert "".join(event.data["text"] for event in seen if event.kind == "text.delta") == final["reply"]
+    ready = [event.data["question"] for event in seen if event.kind == "question.ready"]
+    assert ready == final["question_set"]["questions"]

@@ -1,0 +1,162 @@
+"""A job description as the offline engine reads it: lines with weights, and verbatim fragments of a length to quote."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+MAX_FRAGMENT_CHARACTERS = 160
+WHOLE_LINE_CHARACTERS = 110
+"""A line up to this length is quoted whole; of a longer one, the sentence."""
+
+REQUIREMENT_WEIGHT, ORDINARY_WEIGHT, TITLE_WEIGHT, ASIDE_WEIGHT = 3, 2, 1, 0
+"""What a line says about the job: asked for, told, the title, and company talk or benefits."""
+
+_REQUIREMENTS = re.compile(
+    (
+        r"require|qualif|you.?ll (?:do|need|own|bring)|you will|what you|looking for|look for"
+        r"|must[- ]have|nice to have|about you"
+        r"|responsib|dut(?:y|ies)|skills|experience|the (?:role|job|work)|role summary|essential"
+        r"|desirable|person spec"
+        r"|aufgaben|profil|anforderung|requisitos|funciones|perfil|必須|歓迎|業務"
+    ),
+    re.IGNORECASE,
+)
+_ASIDES = re.compile(
+    (
+        r"\babout (?!you\b)|benefit|perks|we offer|\bpay\b|salary|compensation and|equal "
+        r"opportunit|diversity|eeo|how to apply|apply"
+        r"|process|similar jobs|privacy|cookie|closing|location|hours|contact|wir bieten|ofrecemos"
+        r"|who we are"
+    ),
+    re.IGNORECASE,
+)
+_TO_A_MACHINE = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\s+(?:all|any|every|the|your|previous|prior|above|earlier)\b[^.!?]{0,40}"
+    r"\b(?:instructions?|rules?|prompts?|guidelines|above)\b"
+    r"|\b(?:ai|llm|language model|chatbot|assistant|automated (?:tool|system|screen\w*))s?\b[^.!?]{0,80}"
+    r"\b(?:must|should|shall|rate|score|rank|reply|respond|output|say|tell|recommend)\b"
+    r"|\byou are (?:now )?an? (?:ai|assistant|language model)\b",
+    re.IGNORECASE,
+)
+_ABOUT_OTHERS = re.compile(r"\breport(?:s|ing)? (?:directly )?to\b|\bled by\b", re.IGNORECASE)
+_QUOTED = re.compile(r"[\"\u201c][^\"\u201d]{3,200}[\"\u201d]")
+_TAG = (
+    r"</?(?:a|b|body|br|code|div|em|h[1-6]|html|i|li|ol|p|span|strong|table|td|tr|u|ul)\b[^<>]*>"
+    r"|&(?:bull|nbsp|#8226|#160);"
+)
+_MARKUP = rf"{_TAG}|&(?:#\d+|amp|copy|euro|gt|lt|mdash|ndash|pound|quot);"
+_BULLET = re.compile(rf"^(?:(?:{_MARKUP}|[^\w\"'\u201c\u2018(€$£¥#.<&])+|\d{{1,2}}[.)]\s+)")
+_LAST_MARKUP = re.compile(rf"(?:\s|{_MARKUP})+$")
+_SENTENCE_END = re.compile(rf"[.!?;](?=\s)|[。\uff1b]|\s[•·|](?=\s)|{_TAG}|\t")
+_CLAUSE_END = re.compile(r"[,:\u2013\u2014()、](?=\s|$)|\s(?=\()|(?<=\))\s|、")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the posting without its bullet; `text` stands at `start`."""
+
+    start: int
+    text: str
+    weight: int
+    is_heading: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where the line ends in the posting."""
+        return self.start + len(self.text)
+
+
+class Posting:
+    """A job description. Everything it returns is a true substring of `text`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __bool__(self) -> bool:
+        return bool(self.text.strip())
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines that hold something, without those that speak to a machine instead of a person."""
+        return tuple(self._read_lines())
+
+    @cached_property
+    def opening(self) -> str:
+        """The first lines, where a job title stands."""
+        return "\n".join(line.text for line in self.lines[:12] if len(line.text) <= 120) or self.text[:200]
+
+    def line_at(self, start: int) -> Line | None:
+        """The line that covers this place, or None where there is none to quote."""
+        index = bisect_right(self.lines, start, key=lambda line: line.start) - 1
+        return self.lines[index] if index >= 0 and start < self.lines[index].end else None
+
+    def fragment(self, start: int, end: int) -> str | None:
+        """The line, sentence or clause around a place, short enough to quote; None in a line that is left out."""
+        line = self.line_at(start)
+        if line is None or end > line.end:
+            return None
+        low, high = start - line.start, end - line.start
+        if len(line.text) <= WHOLE_LINE_CHARACTERS and not re.search(_TAG, line.text):
+            return _trimmed(line.text)
+        left, right = _around(line.text, _SENTENCE_END, low, high)
+        if right - left <= MAX_FRAGMENT_CHARACTERS:
+            return _trimmed(line.text[left:right])
+        return _trimmed(_clauses_around(line.text, low, high))
+
+    def _read_lines(self) -> Iterator[Line]:
+        weight, position, is_first = ORDINARY_WEIGHT, 0, True
+        for raw in self.text.splitlines(keepends=True):
+            body = raw.strip()
+            bullet = _BULLET.match(body)
+            offset = position + raw.index(body) + (bullet.end() if bullet else 0) if body else position
+            text = _LAST_MARKUP.sub("", body[bullet.end() :] if bullet else body)
+            position += len(raw)
+            if not text or _TO_A_MACHINE.search(_QUOTED.sub("", text)):
+                continue
+            is_item = bullet is not None and "<" not in bullet.group()
+            section = _section_weight(text) if not is_item and _is_heading(text) else None
+            weight = weight if section is None else section
+            is_title = is_first and len(text) <= 120
+            own = TITLE_WEIGHT if is_title else ASIDE_WEIGHT if _ABOUT_OTHERS.search(text) else weight
+            yield Line(offset, text, own, is_heading=section is not None)
+            is_first = False
+
+
+def _is_heading(text: str) -> bool:
+    return len(text) <= 60 and len(text.split()) <= 7 and text[-1] not in ".,;!?"
+
+
+def _section_weight(heading: str) -> int | None:
+    """What the section under this heading weighs; None for a short line that opens no section."""
+    if _REQUIREMENTS.search(heading):
+        return REQUIREMENT_WEIGHT
+    return ASIDE_WEIGHT if _ASIDES.search(heading) else None
+
+
+def _around(text: str, boundary: re.Pattern[str], low: int, high: int) -> tuple[int, int]:
+    left = max((match.end() for match in boundary.finditer(text, 0, low)), default=0)
+    right = next((match.start() for match in boundary.finditer(text, high)), len(text))
+    return left, right
+
+
+def _clauses_around(text: str, low: int, high: int) -> str:
+    """The clause around the place, grown by whole clauses to the right, then to the left, while it stays short."""
+    left, right = _around(text, _CLAUSE_END, low, high)
+    for cut in [match.start() for match in _CLAUSE_END.finditer(text, right + 1)]:
+        if cut - left > MAX_FRAGMENT_CHARACTERS:
+            break
+        right = cut
+    if right - left <= MAX_FRAGMENT_CHARACTERS:
+        return text[left:right]
+    left = max(low - 60, left)
+    right = min(left + MAX_FRAGMENT_CHARACTERS, right)
+    left = left if left == 0 or text[left - 1].isspace() else max(text.find(" ", left, low), left)
+    inner = text.rfind(" ", high, right)
+    return text[left : inner if inner > high and right < len(text) else right]
+
+
+def _trimmed(text: str) -> str | None:
+    stripped = text.strip().rstrip(".,;:•·|").rstrip().lstrip(",;:•·|)").lstrip()
+    return stripped[:MAX_FRAGMENT_CHARACTERS] or None

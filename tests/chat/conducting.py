@@ -1,0 +1,115 @@
+"""One turn without HTTP or a database: the real conductor, agents and client, and the scripted provider."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from app.core.config import Settings
+from app.orchestration.catalog import Catalog, load_catalog
+from app.orchestration.conductor import Conductor
+from app.orchestration.events import ModelCall, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
+from app.orchestration.questions import Question, QuestionSet
+from app.orchestration.turn import Brief, TurnLimits, TurnTask
+from app.providers.base import Sampling
+from app.providers.registry import active_provider
+from plugins.cost.plugin import Spending
+from tests.answers import JOB_DESCRIPTION, question
+
+NOTHING_SPENT = Spending(cost_usd=Decimal(0), model_calls=0, input_tokens=0, output_tokens=0, question_sets=0)
+
+
+@dataclass(frozen=True)
+class Conducted:
+    """What a turn came to, and what happened on the way."""
+
+    answer: TurnAnswer
+    events: list[TurnEvent]
+
+    @property
+    def text_seen(self) -> str:
+        """What a reader saw of the reply."""
+        return "".join(event.text for event in self.events if isinstance(event, TextDelta))
+
+    @property
+    def calls(self) -> list[ModelCall]:
+        """The model calls in the order in which they ended."""
+        return [event.call for event in self.events if isinstance(event, UsageUpdated)]
+
+    @property
+    def questions(self) -> QuestionSet:
+        """The question set, which there must be."""
+        assert self.answer.question_set is not None
+        return self.answer.question_set
+
+
+class Stage:
+    """Conducts turns and keeps the events also of those that fail."""
+
+    def __init__(self, conductor: Conductor, model: str) -> None:
+        self.events: list[TurnEvent] = []
+        self._conductor = conductor
+        self._model = model
+
+    async def turn(self, message: str = "I have a senior backend interview", **changes: Any) -> Conducted:
+        """Conduct a first turn about `JOB_DESCRIPTION`, with `changes` to its task."""
+        self.events = []
+        answer = await self._conductor.run(_task(message, self._model, changes), self.events.append)
+        return Conducted(answer, self.events)
+
+
+@asynccontextmanager
+async def stage(settings: Settings, **limits: Any) -> AsyncIterator[Stage]:
+    """A conductor for the provider of these settings; `limits` are those of `TurnLimits`."""
+    provider = active_provider(settings)
+    try:
+        conductor = Conductor(_catalog(settings.plugins_dir), provider, TurnLimits(**limits))
+        yield Stage(conductor, provider.default_model)
+    finally:
+        await provider.close()
+
+
+@cache
+def _catalog(plugins_dir: Path) -> Catalog:
+    return load_catalog(plugins_dir)
+
+
+def brief(**changes: Any) -> Brief:
+    """A conversation that knows its job and wants two questions."""
+    return replace(Brief(job_description=JOB_DESCRIPTION, question_count=2), **changes)
+
+
+def question_set(count: int, interview_type: str = "technical") -> QuestionSet:
+    """The first revision of a set, as an earlier turn left it."""
+    return QuestionSet(
+        id=uuid4(),
+        revision=1,
+        interview_type=interview_type,
+        technique="few_shot",
+        experience_level=None,
+        questions=tuple(Question(id=uuid4(), position=number, **question(number)) for number in range(1, count + 1)),
+        recommendations=("Read the query plan of one slow query.",),
+    )
+
+
+def _task(message: str, model: str, changes: dict[str, Any]) -> TurnTask:
+    fields: dict[str, Any] = {
+        "turn_id": uuid4(),
+        "message": message,
+        "agent": None,
+        "technique": None,
+        "brief": brief(),
+        "is_level_fixed": False,
+        "is_count_fixed": False,
+        "history": (),
+        "question_sets": {},
+        "seen_questions": (),
+        "model": model,
+        "sampling": Sampling(),
+        "spending": NOTHING_SPENT,
+    }
+    return TurnTask(**fields | changes)

@@ -1,0 +1,89 @@
+"""What turns are made of, with everything that a test does not care about filled in."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select
+from sqlmodel import SQLModel
+
+from app.conversations.service import ConversationService, OpenedTurn, TurnOpening
+from app.conversations.turn_log import LoggedEvent
+from app.core.database import Database
+from app.orchestration.events import ModelCall, TurnAnswer
+from app.orchestration.questions import Question, QuestionSet
+
+COMPLETED = ("turn.completed", {"reply": "Good luck."})
+CANCELLED: tuple[str, dict[str, Any]] = ("turn.cancelled", {})
+FAILED = ("turn.failed", {"code": "provider_error", "status": 502})
+
+
+def opening(message: str = "I have an interview", **changes: Any) -> TurnOpening:
+    return TurnOpening(**{"message": message, "model": "gpt-4o", "request_hash": "a" * 64, **changes})
+
+
+def delta(text: str) -> tuple[str, dict[str, Any]]:
+    return "text.delta", {"text": text}
+
+
+def question(position: int, text: str = "How would you do it?", **changes: Any) -> Question:
+    return Question(**{"id": uuid4(), "position": position, "text": text, "hints": ["Think."], **changes})
+
+
+def question_set(*questions: Question, **changes: Any) -> QuestionSet:
+    fields: dict[str, Any] = {
+        "id": uuid4(),
+        "revision": 1,
+        "interview_type": "technical",
+        "technique": "few_shot",
+        "experience_level": None,
+        "questions": questions,
+        "recommendations": ("Rehearse.",),
+    }
+    return QuestionSet(**fields | changes)
+
+
+def answer(reply: str = "Good luck.", **changes: Any) -> TurnAnswer:
+    fields: dict[str, Any] = {"agent": "technical", "handoffs": (), "question_set": None, "experience_level": None}
+    return TurnAnswer(reply=reply, **fields | changes)
+
+
+def call(**changes: Any) -> ModelCall:
+    fields: dict[str, Any] = {
+        "provider": "openai",
+        "model": "gpt-4o",
+        "agent": "technical",
+        "function": None,
+        "input_tokens": 10,
+        "cached_input_tokens": 4,
+        "output_tokens": 5,
+        "reasoning_tokens": 0,
+        "is_estimated": False,
+        "is_complete": True,
+        "cost_usd": Decimal("0.000075"),
+        "duration_ms": 12,
+    }
+    return ModelCall(**fields | changes)
+
+
+async def finished_turn(
+    service: ConversationService, given: TurnOpening | None = None, said: TurnAnswer | None = None
+) -> OpenedTurn:
+    """A turn from its opening to its answer."""
+    opened = await service.open_turn(given or opening())
+    await service.complete_turn(opened.turn_id, said or answer(), COMPLETED)
+    return opened
+
+
+async def log_of(service: ConversationService, turn_id: UUID, *, after: int = 0) -> list[LoggedEvent]:
+    """The log of an ended turn."""
+    return [event async for event in await service.follow(turn_id, after=after) if event is not None]
+
+
+async def row_counts(database: Database) -> dict[str, int]:
+    """How many rows each table has."""
+    async with database.engine.connect() as connection:
+        return {
+            name: (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+            for name, table in SQLModel.metadata.tables.items()
+        }

@@ -1,0 +1,143 @@
+"""Readers of a turn's log see every line once, in order, whenever they come and whoever writes."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.conversations import turn_log
+from app.conversations.service import ConversationService, OpenedTurn
+from app.conversations.turn_log import LoggedEvent, Pace, TurnLogSignal
+from app.core.config import REPOSITORY_ROOT
+from app.core.database import Database
+from app.core.errors import NotFound
+from tests.conversations.stories import COMPLETED, answer, delta, finished_turn, log_of, opening
+
+QUICK = Pace(poll_seconds=0.02, heartbeat_seconds=0.06)
+SIGNALLED_ONLY = Pace(poll_seconds=30, heartbeat_seconds=60)
+"""A reader that had to wait for its poll would run into the test's own timeout."""
+
+Reader = AsyncIterator[LoggedEvent | None]
+
+
+async def read(reader: Reader) -> list[LoggedEvent]:
+    """Everything but the heartbeats."""
+    async with asyncio.timeout(25):
+        return [event async for event in reader if event is not None]
+
+
+async def write(
+    service: ConversationService, opened: OpenedTurn, lines: int, halfway: asyncio.Event | None = None
+) -> None:
+    """Lines in batches of one to three, then the end."""
+    written = 0
+    while written < lines:
+        batch = [delta(str(number)) for number in range(written, min(written + written % 3 + 1, lines))]
+        await service.append(opened.turn_id, batch, conversation_id=opened.conversation_id)
+        written += len(batch)
+        if halfway is not None and written * 2 >= lines:
+            halfway.set()
+    await service.complete_turn(opened.turn_id, answer(), COMPLETED)
+
+
+async def test_readers_that_come_at_any_time_see_the_same_lines_once_and_in_order(
+    conversations: ConversationService, database: Database, signal: TurnLogSignal
+) -> None:
+    opened = await conversations.open_turn(opening())
+
+    def reader() -> asyncio.Task[list[LoggedEvent]]:
+        return asyncio.create_task(read(turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)))
+
+    early = [reader(), reader()]
+    halfway = asyncio.Event()
+    writer = asyncio.create_task(write(conversations, opened, 40, halfway))
+    await halfway.wait()
+    midway = reader()
+    await writer
+    logs = [await task for task in (*early, midway, reader())]
+
+    assert [event.seq for event in logs[0]] == list(range(1, 43))
+    assert [event.data["text"] for event in logs[0][1:-1]] == [str(number) for number in range(40)]
+    assert logs[0][-1] == LoggedEvent(42, *COMPLETED)
+    assert all(log == logs[0] for log in logs)
+
+
+@pytest.mark.parametrize(("after", "seqs"), [(0, [1, 2, 3, 4]), (1, [2, 3, 4]), (3, [4]), (4, []), (99, [])])
+async def test_a_reader_that_comes_after_the_end_gets_the_rest_and_does_not_wait(
+    conversations: ConversationService, after: int, seqs: list[int]
+) -> None:
+    opened = await conversations.open_turn(opening())
+    await write(conversations, opened, 2)
+    async with asyncio.timeout(25):
+        assert [event.seq for event in await log_of(conversations, opened.turn_id, after=after)] == seqs
+
+
+async def test_a_reader_of_what_is_deleted_ends(
+    conversations: ConversationService, database: Database, signal: TurnLogSignal
+) -> None:
+    opened = await finished_turn(conversations)
+    reader = turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)
+    assert await anext(reader) is not None
+    await conversations.delete(opened.conversation_id)
+    # What was read before the deletion is still told, and nothing waits for more.
+    assert [event.kind for event in await read(reader)] == ["turn.completed"]
+    assert await read(turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)) == []
+    with pytest.raises(NotFound):
+        await conversations.follow(opened.turn_id)
+
+
+async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
+    conversations: ConversationService, database: Database, signal: TurnLogSignal
+) -> None:
+    opened = await conversations.open_turn(opening())
+    reader = turn_log.follow(database, signal, opened.turn_id, pace=QUICK)
+    assert (await anext(reader)) is not None
+    assert [await anext(reader), await anext(reader)] == [None, None]
+    await conversations.append(opened.turn_id, [delta("a")], conversation_id=opened.conversation_id)
+    seen = await anext(reader)
+    assert seen is not None
+    assert seen.data == {"text": "a"}
+    assert await anext(reader) is None
+    await conversations.complete_turn(opened.turn_id, answer(), COMPLETED)
+    assert [event.kind for event in await read(reader)] == ["turn.completed"]
+
+
+WRITER = """
+import asyncio, sys
+from uuid import UUID
+from app.conversations.service import ConversationService
+from app.conversations.turn_log import TurnLogSignal
+from app.core.config import async_database_url
+from app.core.database import Database
+from tests.conversations.stories import COMPLETED, answer, delta
+
+async def main(url, turn_id, conversation_id):
+    database = Database(async_database_url(url))
+    service = ConversationService(database, TurnLogSignal(), deadline_seconds=180)
+    for number in range(5):
+        await service.append(UUID(turn_id), [delta(str(number))], conversation_id=UUID(conversation_id))
+    await service.complete_turn(UUID(turn_id), answer(), COMPLETED)
+    await database.dispose()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_lines_written_by_another_process_are_seen(
+    conversations: ConversationService, database: Database, signal: TurnLogSignal, database_url: str
+) -> None:
+    opened = await conversations.open_turn(opening())
+    reader = asyncio.create_task(read(turn_log.follow(database, signal, opened.turn_id, pace=QUICK)))
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        WRITER,
+        database_url,
+        str(opened.turn_id),
+        str(opened.conversation_id),
+        cwd=REPOSITORY_ROOT,
+    )
+    assert await writer.wait() == 0
+    texts = [event.data.get("text") for event in await reader]
+    assert texts == [None, "0", "1", "2", "3", "4", None]

@@ -1,0 +1,175 @@
+"""Settings: every variable is read, a wrong one is named, and no secret is ever shown."""
+
+import traceback
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from app.core.config import AuthMode, LogFormat, Settings, async_database_url
+
+SECRET = "hunter2"
+
+# What stands in the environment for every field, and what it means.
+ENVIRONMENT: dict[str, tuple[str, Any]] = {
+    "APP_HOST": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only parsed
+    "APP_PORT": ("8080", 8080),
+    "AUTH_MODE": ("local", AuthMode.LOCAL),
+    "DATABASE_URL": ("postgresql://me@host/name", "postgresql://me@host/name"),
+    "PLUGINS_DIR": ("elsewhere/plugins", Path("elsewhere/plugins")),
+    "OPENAI_API_KEY": ("sk-1", SecretStr("sk-1")),
+    "OPENAI_BASE_URL": ("http://127.0.0.1:11434/v1", "http://127.0.0.1:11434/v1"),
+    "AZURE_OPENAI_ENDPOINT": ("https://x.openai.azure.com", "https://x.openai.azure.com"),
+    "AZURE_OPENAI_API_KEY": ("az-1", SecretStr("az-1")),
+    "AZURE_OPENAI_DEPLOYMENT": ("mine", "mine"),
+    "AZURE_OPENAI_API_VERSION": ("2025-01-01", "2025-01-01"),
+    "DEFAULT_MODEL": ("gpt-5", "gpt-5"),
+    "ALLOWED_MODELS": (" gpt-5, ,gpt-5-mini,", ("gpt-5", "gpt-5-mini")),
+    "PROVIDER_MAX_RETRIES": ("0", 0),
+    "TURN_TIMEOUT_SECONDS": ("12.5", 12.5),
+    "TURN_DEADLINE_SECONDS": ("60", 60.0),
+    "MAX_HANDOFFS_PER_TURN": ("1", 1),
+    "MAX_MODEL_CALLS_PER_TURN": ("4", 4),
+    "RATE_LIMIT_CALLS_PER_HOUR": ("7", 7),
+    "BUDGET_USD_PER_DAY": ("2.50", Decimal("2.50")),
+    "MAX_BODY_BYTES": ("2048", 2048),
+    "LOG_LEVEL": ("warning", "WARNING"),
+    "LOG_FORMAT": ("json", LogFormat.JSON),
+    "DEBUG": ("true", True),
+    "DEBUG_MODE": ("1", True),
+    "DEBUG_WAIT": ("yes", True),
+    "DEBUG_HOST": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only parsed
+    "DEBUG_PORT": ("5679", 5679),
+}
+
+WRONG = {
+    "APP_PORT": ["65536", "-1", "http", "80.5"],
+    "AUTH_MODE": ["none", "LOCAL "],
+    "DATABASE_URL": [
+        "mysql://h/d",
+        "greenroom.db",
+        "postgresql://h:port/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:///file:x?mode=memory&cache=shared&uri=true",
+    ],
+    "OPENAI_BASE_URL": ["127.0.0.1:11434/v1", "ftp://x"],
+    "AZURE_OPENAI_ENDPOINT": ["my-resource.openai.azure.com"],
+    "PROVIDER_MAX_RETRIES": ["6", "-1"],
+    "TURN_TIMEOUT_SECONDS": ["0", "601", "nan", "soon"],
+    "TURN_DEADLINE_SECONDS": ["0", "inf", "3601"],
+    "MAX_HANDOFFS_PER_TURN": ["-1", "11"],
+    "MAX_MODEL_CALLS_PER_TURN": ["0", "51"],
+    "RATE_LIMIT_CALLS_PER_HOUR": ["0"],
+    "BUDGET_USD_PER_DAY": ["-1", "NaN", "Infinity", "$5"],
+    "MAX_BODY_BYTES": ["1023"],
+    "LOG_LEVEL": ["LOUD", "10"],
+    "LOG_FORMAT": ["xml"],
+    "DEBUG": ["perhaps"],
+    "DEBUG_MODE": ["2"],
+    "DEBUG_WAIT": ["-"],
+    "DEBUG_PORT": ["0", "65536"],
+}
+
+
+def read() -> Settings:
+    """What the environment says, without the `.env` of whoever runs the tests."""
+    return Settings(_env_file=None)
+
+
+def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {name.lower() for name in ENVIRONMENT} == set(Settings.model_fields)
+    for name, (value, _) in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    settings = read()
+    assert {name: getattr(settings, name.lower()) for name in ENVIRONMENT} == {
+        name: meaning for name, (_, meaning) in ENVIRONMENT.items()
+    }
+
+
+def test_nothing_needs_to_be_set_and_empty_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = read()
+    for name in ENVIRONMENT:
+        monkeypatch.setenv(name, "")
+    assert read() == nothing
+    assert nothing.app_host == "127.0.0.1"
+    assert nothing.openai_api_key is None
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_refused_under_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv("DEFAULT_MODEL", "gpt-5")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as refusal:
+        read()
+    assert [error["loc"] for error in refusal.value.errors()] == [(name.lower(),)]
+
+
+AZURE = ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT", "DEFAULT_MODEL")
+
+
+@pytest.mark.parametrize("missing", AZURE)
+def test_half_an_azure_set_up_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for name in AZURE:
+        if name != missing:
+            monkeypatch.setenv(name, ENVIRONMENT[name][0])
+    with pytest.raises(ValidationError, match=missing) as refusal:
+        read()
+    assert not [name for name in AZURE if name != missing and name in str(refusal.value)]
+
+
+def test_a_base_url_needs_a_model_and_an_azure_key_alone_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "az-1")
+    assert read().azure_openai_endpoint is None
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1/v1")
+    with pytest.raises(ValidationError, match="DEFAULT_MODEL"):
+        read()
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.setenv(name, f"sk-{SECRET}")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://me:{SECRET}@host/name")
+    settings = read()
+    shown = [repr(settings), str(settings), f"{settings}", str(settings.async_database_url)]
+    shown.append(repr(settings.async_database_url))
+    assert not [text for text in shown if SECRET in text]
+    assert settings.async_database_url.password == SECRET
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APP_PORT", "many"),
+        ("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com"),
+        ("DATABASE_URL", f"mysql://me:{SECRET}@host/name"),
+        ("DATABASE_URL", f"postgresql://me:{SECRET}@host:port/name"),
+    ],
+)
+def test_no_refusal_shows_a_secret(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"sk-{SECRET}")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", f"sk-{SECRET}")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as refusal:
+        read()
+    assert SECRET not in "".join(traceback.format_exception(refusal.value))
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:///greenroom.db", "sqlite+aiosqlite:///greenroom.db"),
+        ("sqlite:////var/lib/greenroom.db", "sqlite+aiosqlite:////var/lib/greenroom.db"),
+        ("sqlite+pysqlite:///greenroom.db", "sqlite+aiosqlite:///greenroom.db"),
+        ("postgresql://u:p@h:5432/d", "postgresql+asyncpg://u:p@h:5432/d"),
+        ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql+psycopg://u:p%40w@h/d", "postgresql+asyncpg://u:p%40w@h/d"),
+        ("postgresql://u:p@h/d?sslmode=require", "postgresql+asyncpg://u:p@h/d?ssl=require"),
+        ("postgresql://u@/d?host=/run/postgresql", "postgresql+asyncpg://u@/d?host=%2Frun%2Fpostgresql"),
+    ],
+)
+def test_a_database_is_reached_with_the_async_driver(given: str, used: str) -> None:
+    assert async_database_url(given).render_as_string(hide_password=False) == used

@@ -1,0 +1,162 @@
+"""The ledger: what is booked, exact sums, and the money that is unknown."""
+
+from dataclasses import astuple
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.core.clock import utc_now
+from app.core.database import NANO, Database
+from app.usage import repository
+from app.usage.models import ModelCallRow
+from app.usage.schemas import Usage
+from app.usage.service import turn_usage
+from tests.answers import hands_to, says_questions
+from tests.conftest import MakeSettings, Serve
+from tests.conversations.stories import call
+from tests.model_server import CallTools, CutStream, Fail, ModelServer, Say, ToolCall
+from tests.model_server import Usage as Tokens
+
+
+def row(**changes: object) -> ModelCallRow:
+    fields = vars(call()) | {"conversation_id": None, "turn_id": None, "created_at": utc_now()}
+    return ModelCallRow(id=uuid4(), **fields | changes)
+
+
+# Up to a thousand dollars a call, in nano-dollars.
+COSTS = st.lists(st.integers(0, 10**12).map(lambda nanos: Decimal(nanos) * NANO), max_size=40)
+
+
+@given(costs=COSTS)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_sums_in_the_database_are_exact(database: Database, costs: list[Decimal]) -> None:
+    provider = uuid4().hex[:20]
+    start = utc_now()
+    async with database.transaction() as session:
+        session.add_all(row(provider=provider, cost_usd=cost) for cost in costs)
+    async with database.reading() as session:
+        totals = await repository.totals_since(session, start, provider=provider)
+    assert isinstance(totals.known_cost_usd, Decimal)
+    assert astuple(totals) == (
+        len(costs),
+        10 * len(costs),
+        4 * len(costs),
+        5 * len(costs),
+        sum(costs, Decimal(0)),
+        0,
+    )
+
+
+@pytest.mark.parametrize("cost", ["0.0000000005", "0.0000000015", "0.00000000049999", "123456789.123456789", "1E-30"])
+async def test_a_cost_finer_than_the_column_is_rounded_the_same_way_everywhere(database: Database, cost: str) -> None:
+    start = utc_now()
+    async with database.transaction() as session:
+        session.add(row(cost_usd=Decimal(cost)))
+    async with database.reading() as session:
+        totals = await repository.totals_since(session, start, provider="openai")
+    assert totals.known_cost_usd == Decimal(cost).quantize(NANO)
+
+
+@given(costs=st.lists(st.one_of(st.none(), st.decimals(0, 100, places=9)), max_size=30))
+def test_a_turn_costs_the_sum_of_its_calls_or_is_unknown(costs: list[Decimal | None]) -> None:
+    usage = turn_usage([call(cost_usd=cost) for cost in costs], model="gpt-4o")
+    known = [cost for cost in costs if cost is not None]
+    assert usage.cost_usd == (sum(known, Decimal(0)) if len(known) == len(costs) else None)
+    assert (usage.model_calls, usage.input_tokens, usage.output_tokens) == (
+        len(costs),
+        10 * len(costs),
+        5 * len(costs),
+    )
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [
+        ("0", "0.000000"),
+        ("0.0000005", "0.000001"),
+        ("0.00000049", "0.000000"),
+        ("1E-7", "0.000000"),
+        ("1E+3", "1000.000000"),
+        ("0.1", "0.100000"),
+        (None, None),
+    ],
+)
+def test_money_is_a_string_of_six_decimals(cost: str | None, shown: str | None) -> None:
+    assert Usage(cost_usd=None if cost is None else Decimal(cost)).model_dump(mode="json")["cost_usd"] == shown
+
+
+async def ledger_of(database: Database) -> list[ModelCallRow]:
+    async with database.reading() as session:
+        statement = ModelCallRow.__table__.select()  # type: ignore[attr-defined]
+        found = (await (await session.connection()).execute(statement)).mappings().all()
+    return sorted((ModelCallRow(**line) for line in found), key=lambda line: line.created_at)
+
+
+async def test_every_call_of_a_turn_is_booked_with_what_made_it(
+    serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, database: Database, *, database_url: str
+) -> None:
+    model_server.script(
+        hands_to("technical", usage=Tokens(1_000, 400, 20, 0)),
+        CallTools((ToolCall("technical-few_shot"),), usage=Tokens(2_000, 0, 30, 0)),
+        says_questions(1),
+    )
+    async with serve(openai_settings(database_url=database_url)) as client:
+        reply = (await client.post("/api/v1/chat", json={"message": "hi", "question_count": 1})).json()
+
+    booked = await ledger_of(database)
+    assert [(line.agent, line.function, line.input_tokens, line.cached_input_tokens) for line in booked] == [
+        ("triage", None, 1_000, 400),
+        ("technical", None, 2_000, 0),
+        ("technical", "few_shot", 10, 0),
+    ]
+    assert {str(line.turn_id) for line in booked} == {reply["turn_id"]}
+    assert all(line.is_complete and not line.is_estimated for line in booked)
+    total = sum((line.cost_usd for line in booked if line.cost_usd is not None), Decimal(0))
+    assert Decimal(reply["usage"]["cost_usd"]) == total.quantize(Decimal("0.000001"))
+
+
+async def test_the_calls_of_a_failed_turn_are_booked_too(
+    serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, database: Database, *, database_url: str
+) -> None:
+    model_server.script(hands_to("technical"), CutStream(), Say("hello"), Fail(500))
+    async with serve(openai_settings(database_url=database_url, provider_max_retries=0)) as client:
+        first = await client.post("/api/v1/chat", json={"message": "hi"})
+        second = await client.post("/api/v1/chat", json={"message": "hi"})
+        third = await client.post("/api/v1/chat", json={"message": "hi"})
+        conversation = (await client.get("/api/v1/conversations")).json()["items"][-1]
+        detail = (await client.get(f"/api/v1/conversations/{conversation['id']}")).json()
+
+    assert [response.status_code for response in (first, second, third)] == [502, 200, 502]
+    booked = await ledger_of(database)
+    assert [(line.agent, line.is_complete) for line in booked] == [
+        ("triage", True),
+        ("technical", False),
+        ("triage", True),
+        ("triage", False),
+    ]
+    assert detail["usage"]["model_calls"] == 2
+
+
+async def test_an_unknown_price_is_null_everywhere_and_never_zero(
+    serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, database: Database, *, database_url: str
+) -> None:
+    model_server.script(Say("hello"), Say("again"))
+    settings = openai_settings(
+        database_url=database_url, default_model="gpt-4o", allowed_models=("gpt-4o", "house-model-1")
+    )
+    async with serve(settings) as client:
+        known = (await client.post("/api/v1/chat", json={"message": "hi"})).json()
+        body = {"message": "hi", "model": "house-model-1", "conversation_id": known["conversation_id"]}
+        unknown = (await client.post("/api/v1/chat", json=body)).json()
+        detail = (await client.get(f"/api/v1/conversations/{known['conversation_id']}")).json()
+
+    assert known["usage"]["cost_usd"] == "0.000075"
+    assert unknown["usage"]["cost_usd"] is None
+    # Part of the conversation's cost is known; the whole is not.
+    assert unknown["conversation_cost_usd"] is None
+    assert detail["usage"]["cost_usd"] is None
+    assert (detail["usage"]["model_calls"], detail["usage"]["input_tokens"]) == (2, 20)
+    assert [line.cost_usd for line in await ledger_of(database)] == [Decimal("0.000075"), None]
