@@ -11,7 +11,7 @@ run: $(VENV)/.runtime
 	$(BIN)/python -m app
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

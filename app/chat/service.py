@@ -21,7 +21,7 @@ from app.conversations.service import ConversationService, OpenedTurn, TurnOpeni
 from app.conversations.turn_log import LoggedEvent
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.errors import GreenroomError, InputRejected, InvalidRequest, TurnNotRunning
+from app.core.errors import GreenroomError, InputRejected, InvalidRequest, NotFound, TurnNotRunning
 from app.orchestration.catalog import Catalog
 from app.orchestration.questions import ExperienceLevel
 from app.orchestration.turn import Brief, PastMessage, TurnTask
@@ -64,6 +64,9 @@ class ChatService:
             NotFound, TurnInProgress, IdempotencyConflict: see `ConversationService.open_turn`.
         """
         self._check_names(request)
+        opening = self._opening(request, idempotency_key)
+        if (known := await self._conversations.known_turn(opening)) is not None:
+            return known
         verdict = screen(request.message, max_characters=MESSAGE_CHARACTERS)
         if not verdict.is_allowed:
             reasons = [reason.value for reason in verdict.reasons]
@@ -72,7 +75,6 @@ class ChatService:
                 " ".join(reason.advice for reason in verdict.reasons[:1]),
                 errors=[{"field": "message", "message": reason} for reason in reasons],
             )
-        opening = self._opening(request, idempotency_key)
         await self._check_limits(opening)
         opened = await self._conversations.open_turn(opening)
         if not opened.is_replay:
@@ -84,11 +86,15 @@ class ChatService:
         return await self._conversations.follow(turn_id, after=after)
 
     async def outcome(self, turn_id: UUID) -> LoggedEvent:
-        """Wait for the turn's last event."""
+        """Wait for the turn's last event.
+
+        Raises:
+            NotFound: the conversation was deleted meanwhile.
+        """
         async for event in await self._conversations.follow(turn_id):
             if event is not None and event.is_last:
                 return event
-        raise AssertionError("a log is followed to its last event")
+        raise NotFound("The turn was deleted while it ran.")
 
     async def cancel(self, turn_id: UUID) -> None:
         """Stop the turn's model calls and end it as cancelled.

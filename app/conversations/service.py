@@ -109,6 +109,16 @@ class ConversationService:
                     return known
             raise TurnInProgress("Wait for the running turn to end, or cancel it.") from error
 
+    async def known_turn(self, opening: TurnOpening) -> UUID | None:
+        """The turn that was started under the opening's idempotency key, or None.
+
+        Raises:
+            IdempotencyConflict: the key was used with another request.
+        """
+        async with self._database.reading() as session:
+            known = await self._known_turn(session, opening)
+        return known.turn_id if known else None
+
     async def append(
         self, turn_id: UUID, lines: Sequence[LogLine], *, conversation_id: UUID, calls: Sequence[ModelCall] = ()
     ) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from app.conversations import repository
+from app.conversations.models import TurnEvent
 from app.core.database import Database
 from app.orchestration.events import TERMINAL_KINDS
 
@@ -71,10 +72,8 @@ async def follow(
     with signal.reading(turn_id) as written:
         while True:
             written.clear()
-            async with database.reading() as session:
-                # In this order: a turn that ends in between has its last event in the rows.
-                is_running = await repository.is_running(session, turn_id)
-                rows = await repository.events_after(session, turn_id, after)
+            # Shielded: a reader that leaves in the middle of a query would leave its connection half closed.
+            is_running, rows = await asyncio.shield(_read(database, turn_id, after))
             for row in rows:
                 event = LoggedEvent(row.seq, row.kind, row.data)
                 yield event
@@ -91,3 +90,10 @@ async def follow(
             if quiet_seconds >= pace.heartbeat_seconds:
                 quiet_seconds = 0.0
                 yield None
+
+
+async def _read(database: Database, turn_id: UUID, after: int) -> tuple[bool, Sequence[TurnEvent]]:
+    async with database.reading() as session:
+        # In this order: a turn that ends in between has its last event in the rows.
+        is_running = await repository.is_running(session, turn_id)
+        return is_running, await repository.events_after(session, turn_id, after)

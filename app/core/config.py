@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     azure_openai_deployment: str | None = Field(None, description="Azure OpenAI deployment name")
     azure_openai_api_version: str = Field("2024-10-21", description="Azure OpenAI API version")
     default_model: str | None = Field(
-        None, description="Model of a turn that names none; behind Azure, the model that the deployment serves"
+        None,
+        description="Model of a turn that names none (`gpt-5-mini`); behind Azure, the model the deployment serves",
     )
     allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated models a request may name; empty allows the default model only"
@@ -113,12 +114,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete_provider(self) -> Self:
         if self.azure_openai_endpoint or self.azure_openai_deployment:
-            needed = ("azure_openai_endpoint", "azure_openai_api_key", "azure_openai_deployment", "default_model")
+            needed = ("azure_openai_endpoint", "azure_openai_api_key", "azure_openai_deployment")
             missing = [name.upper() for name in needed if not getattr(self, name)]
             if missing:
                 raise ValueError(f"Azure OpenAI also needs {', '.join(missing)}")
-        if self.openai_base_url and not self.default_model:
-            raise ValueError("OPENAI_BASE_URL also needs DEFAULT_MODEL, the name the server knows its model by")
         return self
 
     @property

@@ -23,6 +23,8 @@ from app.orchestration.turn import TurnState, TurnTask
 
 MAX_QUESTIONS = 20
 
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 OUTPUT_CONTRACT = """\
 Answer with one JSON object and nothing else: no prose before or after it, no code fence. Keys in this order:
 {"summary": "one or two sentences to the candidate: what this set is and why these questions",
@@ -89,9 +91,17 @@ class TechniqueOrder:
             "output_contract": OUTPUT_CONTRACT,
             "question_count": str(self.question_count),
             "level_reminder": level_reminder(self.experience_level),
-            # Semantic Kernel encodes a value once and decodes it twice: without this, `&lt;` would arrive as `<`.
-            **{name: fence(name, text, task.nonce).replace("&", "&amp;") for name, text in blocks.items()},
+            **{name: template_value(fence(name, text, task.nonce)) for name, text in blocks.items()},
         }
+
+
+def template_value(text: str) -> str:
+    """Return a value that arrives at the model as it stands, whatever is in it.
+
+    Semantic Kernel encodes a value once and decodes it twice, so that `&lt;` would arrive as `<`. It reads the rendered
+    prompt as XML, and where that fails (a form feed from a PDF is enough) sends rules and data as one user message.
+    """
+    return _NOT_XML.sub(" ", text).replace("&", "&amp;")
 
 
 def level_reminder(level: ExperienceLevel | None) -> str:
@@ -191,7 +201,7 @@ class Delivery:
         if base is not None and order.positions:
             replaced = {question.position: question for question in self._questions}
             questions = tuple(replaced.get(question.position, question) for question in base.questions)
-            recommendations = recommendations or base.recommendations
+            recommendations = base.recommendations
         else:
             questions = tuple(self._questions)
         return QuestionSet(

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
 
 import structlog
 from semantic_kernel import Kernel
@@ -10,7 +9,7 @@ from semantic_kernel.filters import AutoFunctionInvocationContext, FilterTypes
 from semantic_kernel.functions import FunctionResult, KernelArguments
 
 from app.orchestration.catalog import Catalog, Technique
-from app.orchestration.delivery import Delivery, TechniqueOrder, plan_order
+from app.orchestration.delivery import Delivery, TechniqueOrder, plan_order, template_value
 from app.orchestration.turn import TurnState
 
 HANDOFF_PLUGIN = "Handoff"
@@ -97,10 +96,10 @@ async def _run_technique(context: AutoFunctionInvocationContext, order: Techniqu
     )
 
 
-def _free_choices(technique: Technique, chosen: KernelArguments) -> dict[str, Any]:
+def _free_choices(technique: Technique, chosen: KernelArguments) -> dict[str, str]:
     """What the model filled in of the variables that the technique's own config.json declares."""
     names = {parameter.name for parameter in technique.function.parameters if parameter.include_in_function_choices}
-    return {name: str(value) for name, value in chosen.items() if name in names and value is not None}
+    return {name: template_value(str(value)) for name, value in chosen.items() if name in names and value is not None}
 
 
 def _answer_model(context: AutoFunctionInvocationContext, text: str) -> None:

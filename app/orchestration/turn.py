@@ -10,7 +10,7 @@ from uuid import UUID
 from app.core.errors import ProviderError
 from app.orchestration.catalog import ENTRY_AGENT
 from app.orchestration.events import AgentActive, Handoff, ModelCall, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
-from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.orchestration.questions import ExperienceLevel, QuestionSet, storable
 from app.providers.base import Provider, Sampling
 from app.providers.metered import MeasuredCall
 from plugins.cost.plugin import Spending
@@ -231,7 +231,7 @@ class TurnState:
 
     def _release(self) -> None:
         held, self._held = self._held, ""
-        self.say(held)
+        self.say(storable(held))
 
     def _touch(self) -> None:
         if self.silence is not None and not self.silence.expired():

@@ -126,22 +126,23 @@ def compatible_provider(settings: Settings) -> OpenAIProvider | None:
 
 
 def azure_provider(settings: Settings) -> OpenAIProvider | None:
-    """Azure OpenAI: one deployment, whose model `DEFAULT_MODEL` names for prices and accepted parameters."""
-    if not settings.azure_openai_endpoint or not settings.azure_openai_api_key or not settings.default_model:
+    """Azure OpenAI: one deployment. `DEFAULT_MODEL` says which model it serves, if its own name does not."""
+    deployment = settings.azure_openai_deployment
+    if not settings.azure_openai_endpoint or not settings.azure_openai_api_key or not deployment:
         return None
     return OpenAIProvider(
         name="azure",
         client=AsyncAzureOpenAI(
             api_key=settings.azure_openai_api_key.get_secret_value(),
             azure_endpoint=settings.azure_openai_endpoint,
-            azure_deployment=settings.azure_openai_deployment,
+            azure_deployment=deployment,
             api_version=settings.azure_openai_api_version,
             max_retries=settings.provider_max_retries,
             timeout=_timeout(settings),
             http_client=_http_client(settings),
         ),
-        models=(settings.default_model,),
-        deployment=settings.azure_openai_deployment,
+        models=(settings.default_model or deployment,),
+        deployment=deployment,
     )
 
 

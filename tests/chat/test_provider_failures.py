@@ -53,7 +53,7 @@ def away(*steps: Step, **settings: Any) -> Failure:
 
 
 def slow(*steps: Step, **settings: Any) -> Failure:
-    return Failure(steps, 504, "turn_timeout", {"turn_timeout_seconds": 0.4} | settings)
+    return Failure(steps, 504, "turn_timeout", {"turn_timeout_seconds": 1.5} | settings)
 
 
 FAILURES = {
@@ -91,8 +91,8 @@ FAILURES = {
     "silence in the technique": slow(*TO_TECHNIQUE, Silence(2, HALF_A_SET)),
     "never silent, never done": slow(
         Say("and so on " * 400, pieces=400, delay_seconds_per_piece=0.02),
-        turn_deadline_seconds=0.6,
-        turn_timeout_seconds=0.5,
+        turn_deadline_seconds=2.0,
+        turn_timeout_seconds=1.5,
     ),
 }
 

@@ -108,7 +108,7 @@ def test_a_wrong_value_is_refused_under_its_name(monkeypatch: pytest.MonkeyPatch
     assert [error["loc"] for error in refusal.value.errors()] == [(name.lower(),)]
 
 
-AZURE = ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT", "DEFAULT_MODEL")
+AZURE = ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT")
 
 
 @pytest.mark.parametrize("missing", AZURE)
@@ -121,12 +121,9 @@ def test_half_an_azure_set_up_names_what_is_missing(monkeypatch: pytest.MonkeyPa
     assert not [name for name in AZURE if name != missing and name in str(refusal.value)]
 
 
-def test_a_base_url_needs_a_model_and_an_azure_key_alone_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_azure_key_alone_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "az-1")
     assert read().azure_openai_endpoint is None
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1/v1")
-    with pytest.raises(ValidationError, match="DEFAULT_MODEL"):
-        read()
 
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,6 +250,9 @@ class Selector:
         is_near = is_of_field or any((job.field, other) in RELATED_FIELDS for other in question.fields)
         named = [skill for skill in question.skills if skill in job.skills and (is_near or skill in PORTABLE)]
         spoken = {mention.skill for mention in self._workshop.skills.find(question.text)}
+        if not is_of_field and not spoken.intersection(named) and 2 * len(named) < len(question.skills):
+            # One tool in common does not make a neighbouring field's question one for this job.
+            named = []
         needs_other_tool = any(skill in spoken and skill not in job.skills for skill in question.skills)
         theme = job.themes.get(question.category) if is_of_field and not needs_other_tool else None
         evidence = tuple(job.skills[skill] for skill in named) or ((theme,) if theme else ())
