@@ -17,6 +17,7 @@ from app.orchestration.questions import (
     QuestionContent,
     QuestionReader,
     QuestionSet,
+    TechniqueOutput,
     verbatim,
 )
 from app.orchestration.turn import TurnState, TurnTask
@@ -28,6 +29,7 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 OUTPUT_CONTRACT = """\
 Answer with one JSON object and nothing else: no prose before or after it, no code fence. Keys in this order:
 {"summary": "one or two sentences to the candidate: what this set is and why these questions",
+ "experience_level": "junior | mid | senior | lead: the level these questions are written for",
  "questions": [{
    "text": "the question: one ask, open, at most 45 words",
    "difficulty": "easy | medium | hard, for the level asked",
@@ -42,7 +44,8 @@ Answer with one JSON object and nothing else: no prose before or after it, no co
    "case": {"scenario": "...", "data": ["..."], "expected_approach": ["..."]}
  }],
  "recommendations": ["three to five steps of preparation, specific to this job and level"]}
-"case" belongs to case studies only; leave the key out otherwise. Keys and the values of difficulty stay English."""
+"case" belongs to case studies only; leave the key out otherwise. Keys stay English, and so do the values of difficulty
+and experience_level."""
 
 LEVEL_LADDER: Mapping[ExperienceLevel, str] = {
     ExperienceLevel.JUNIOR: "own task, stated constraints, knows when and whom to ask",
@@ -174,7 +177,7 @@ class Delivery:
         if missing > 0:
             self._state.say(f"Only {len(self._questions)} of {self._order.question_count} questions came back.\n\n")
         self._say_recommendations(output.recommendations)
-        return self._question_set(output.recommendations)
+        return self._question_set(output)
 
     def _deliver(self, content: QuestionContent) -> None:
         index = len(self._questions)
@@ -196,12 +199,13 @@ class Delivery:
             lines = "\n".join(f"- {item}" for item in recommendations)
             self._state.say(f"**To prepare**\n\n{lines}\n")
 
-    def _question_set(self, recommendations: tuple[str, ...]) -> QuestionSet:
+    def _question_set(self, output: TechniqueOutput) -> QuestionSet:
         order, base = self._order, self._order.base
+        recommendations, level = output.recommendations, order.experience_level or output.experience_level
         if base is not None and order.positions:
             replaced = {question.position: question for question in self._questions}
             questions = tuple(replaced.get(question.position, question) for question in base.questions)
-            recommendations = base.recommendations
+            recommendations, level = base.recommendations, order.experience_level or base.experience_level
         else:
             questions = tuple(self._questions)
         return QuestionSet(
@@ -209,7 +213,7 @@ class Delivery:
             revision=base.revision + 1 if base else 1,
             interview_type=order.interview_type,
             technique=order.technique.name,
-            experience_level=order.experience_level,
+            experience_level=level,
             questions=questions,
             recommendations=recommendations,
         )

@@ -52,6 +52,11 @@ def _difficulty(value: Any) -> Difficulty:
     return Difficulty(word) if word in set(Difficulty) else Difficulty.MEDIUM
 
 
+def _level(value: Any) -> ExperienceLevel | None:
+    word = _text(value).lower()
+    return ExperienceLevel(word) if word in set(ExperienceLevel) else None
+
+
 def _category(value: Any) -> str:
     return _text(value) or "general"
 
@@ -160,8 +165,13 @@ class QuestionReader:
             # Asked to replace one question, models also answer with a bare object, or with a bare list.
             late = _valid_questions(_parse(f"[{self._text[self._text.find('{') : self._text.rfind('}') + 1]}]"))
             self.questions.extend(late)
-        recommendations = _texts(self._envelope().get("recommendations"))
-        return TechniqueOutput(self.summary, tuple(late), tuple(recommendations))
+        envelope = self._envelope()
+        return TechniqueOutput(
+            summary=_text(envelope.get("summary")),
+            experience_level=_level(envelope.get("experience_level")),
+            late_questions=tuple(late),
+            recommendations=tuple(_texts(envelope.get("recommendations"))),
+        )
 
     @property
     def summary(self) -> str:
@@ -213,6 +223,8 @@ class TechniqueOutput:
     """What is left when a technique has ended: the questions not yet returned by `feed`, and the closing advice."""
 
     summary: str
+    experience_level: ExperienceLevel | None
+    """What the technique took the level to be, which nobody may have told it."""
     late_questions: tuple[QuestionContent, ...]
     recommendations: tuple[str, ...]
 

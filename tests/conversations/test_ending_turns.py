@@ -185,7 +185,7 @@ async def test_deleting_takes_everything_but_the_ledger(conversations: Conversat
         await conversations.follow(opened.turn_id)
     assert len((await conversations.detail(kept.conversation_id)).question_sets) == 1
     async with database.engine.connect() as connection:
-        query = select(*ModelCallRow.__table__.columns).order_by(col(ModelCallRow.agent))  # type: ignore[attr-defined] - sqlmodel does not type it
+        query = select(*ModelCallRow.__table__.columns).order_by(col(ModelCallRow.agent))  # type: ignore[attr-defined]  # sqlmodel does not type it
         rows = (await connection.execute(query)).mappings().all()
     assert [row["agent"] for row in rows] == ["technical", "triage"]
     for row, model_call in zip(rows, booked, strict=True):

@@ -307,6 +307,20 @@ async def test_a_question_that_is_none_does_not_cost_the_others(
     assert [found.position for found in turn.questions.questions] == [1, 2]
 
 
+@pytest.mark.parametrize(("known", "kept"), [(None, ExperienceLevel.LEAD), (ExperienceLevel.MID, ExperienceLevel.MID)])
+async def test_a_set_says_its_level_also_when_the_technique_took_it_from_the_posting(
+    openai_settings: MakeSettings, model_server: ModelServer, known: ExperienceLevel | None, kept: ExperienceLevel
+) -> None:
+    output = json.loads(technique_output(2)) | {"experience_level": "Lead"}
+    model_server.script(calls("technical-few_shot"), Say(json.dumps(output)))
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn(agent="technical", brief=brief(experience_level=known))
+
+    assert turn.questions.experience_level is kept
+    # What a technique makes of a posting is no wish of the candidate, and does not bind later turns.
+    assert turn.answer.experience_level is known
+
+
 # What it cost.
 
 

@@ -90,7 +90,7 @@ def test_money_is_a_string_of_six_decimals(cost: str | None, shown: str | None) 
 
 async def ledger_of(database: Database) -> list[ModelCallRow]:
     async with database.reading() as session:
-        statement = ModelCallRow.__table__.select()  # type: ignore[attr-defined] - sqlmodel does not type it
+        statement = ModelCallRow.__table__.select()  # type: ignore[attr-defined]  # sqlmodel does not type it
         found = (await (await session.connection()).execute(statement)).mappings().all()
     return sorted((ModelCallRow(**line) for line in found), key=lambda line: line.created_at)
 

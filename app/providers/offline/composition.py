@@ -32,7 +32,7 @@ def compose(workshop: Workshop, order: Order) -> str:
     else:
         drafts = selector.new_set()
         choice = _choice(order, job, drafts, is_borrowed=selector.is_borrowed)
-    document: dict[str, Any] = {"summary": f"{DISCLOSURE} {choice}".strip()}
+    document: dict[str, Any] = {"summary": f"{DISCLOSURE} {choice}".strip(), "experience_level": job.level}
     if order.technique == CHAIN_OF_THOUGHT:
         document["coverage_plan"] = [_planned(draft) for draft in drafts]
     document["questions"] = [_question(draft, order) for draft in drafts]

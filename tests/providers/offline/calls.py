@@ -112,7 +112,7 @@ def with_result(chat: ChatHistory, name: str, result: str) -> ChatHistory:
     call = FunctionCallContent(id="call_0", name=name, arguments="{}")
     chat.add_assistant_message([call])
     chat.add_tool_message(result, tool_call_id="call_0", function_name=name.partition("-")[2])
-    chat.messages[-1].items[0].name = name  # type: ignore[union-attr] - it is a call
+    chat.messages[-1].items[0].name = name  # type: ignore[union-attr]  # it is a call
     return chat
 
 

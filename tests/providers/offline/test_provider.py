@@ -89,7 +89,7 @@ async def test_a_prompt_function_brings_the_posting_as_it_was_written() -> None:
     seen: list[str] = []
 
     class Listening(OfflineChatCompletion):
-        async def _inner_get_streaming_chat_message_contents(  # type: ignore[no-untyped-def] - as in the base class
+        async def _inner_get_streaming_chat_message_contents(  # type: ignore[no-untyped-def]  # as in the base class
             self,
             chat_history,
             settings,

@@ -44,8 +44,8 @@ def test_as_many_questions_as_asked_for_and_none_twice(interview_type: str, leve
 @pytest.mark.parametrize("interview_type", TYPES)
 def test_the_output_keeps_the_contract(interview_type: str, technique: str) -> None:
     document = produce(interview_type=interview_type, technique=technique)
-    keys = ["summary", "questions", "recommendations"]
-    assert list(document) == ([*keys[:1], "coverage_plan", *keys[1:]] if technique == "chain_of_thought" else keys)
+    keys = ["summary", "experience_level", "questions", "recommendations"]
+    assert list(document) == ([*keys[:2], "coverage_plan", *keys[2:]] if technique == "chain_of_thought" else keys)
     assert document["summary"].startswith(DISCLOSURE)
     assert 3 <= len(document["recommendations"]) <= 5
     assert len(set(document["recommendations"])) == len(document["recommendations"])
