@@ -80,6 +80,8 @@ def _bind(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.app_host, settings.app_port))
+        # Until somebody listens, the port can be bound again: two servers that start together would both go on.
+        listener.listen()
     except OSError as error:
         listener.close()
         where = f"{settings.app_host} port {settings.app_port}"

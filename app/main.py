@@ -17,7 +17,15 @@ from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.errors import GreenroomError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, problems
+from app.core.errors import (
+    GreenroomError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotReady,
+    problems,
+)
 from app.core.middleware import BodyLimit, RequestContext, problem_response
 from app.orchestration.catalog import load_catalog
 from app.orchestration.conductor import Conductor
@@ -40,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(chat_router)
     app.include_router(conversations_router)
     app.add_api_route("/healthz", healthz, tags=["health"])
-    app.add_api_route("/readyz", readyz, tags=["health"])
+    app.add_api_route("/readyz", readyz, responses=problems(NotReady), tags=["health"])
     app.add_exception_handler(GreenroomError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)

@@ -1,4 +1,4 @@
-"""`POST /chat` and the turns it starts. One service call each."""
+"""`POST /chat`, the turns it starts, and the catalog. What the service answers is only put into HTTP's form here."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated

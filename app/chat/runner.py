@@ -8,21 +8,21 @@ from uuid import UUID
 import structlog
 
 from app.chat.schemas import ChatReply, HandoffPublic
-from app.chat.sse import StreamedEvent, log_line
 from app.conversations.models import TurnStatus
 from app.conversations.schemas import QuestionSetPublic
-from app.conversations.service import ConversationService, LogLine
+from app.conversations.service import ConversationService
+from app.conversations.turn_log import LogLine, log_line
 from app.core.errors import GreenroomError, InternalError, TurnInterrupted
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import (
     AgentActive,
+    ConductedEvent,
     ModelCall,
     QuestionReady,
     TextDelta,
     TurnAnswer,
     TurnCancelled,
     TurnCompleted,
-    TurnEvent,
     TurnFailed,
     UsageUpdated,
 )
@@ -99,7 +99,7 @@ class _TurnRun:
         self._conversations = conversations
         self._started = time.monotonic()
         self._calls: list[ModelCall] = []
-        self._events: asyncio.Queue[TurnEvent | None] = asyncio.Queue()
+        self._events: asyncio.Queue[ConductedEvent | None] = asyncio.Queue()
 
     async def run(self) -> None:
         """Conduct the turn, and write its log beside it; the last event only when all else is stored."""
@@ -119,7 +119,7 @@ class _TurnRun:
 
     async def cancelled(self) -> None:
         """Somebody stopped the turn."""
-        line = (TurnCancelled.kind, {"turn_id": str(self.task.turn_id)})
+        line = log_line(TurnCancelled(self.task.turn_id))
         await self._conversations.end_turn(self.task.turn_id, TurnStatus.CANCELLED, line)
         self._log_end("cancelled")
 
@@ -136,7 +136,7 @@ class _TurnRun:
             conversation_cost_usd=spent.cost_usd,
             duration_ms=self._duration_ms(),
         )
-        line = (TurnCompleted.kind, reply.model_dump(mode="json"))
+        line = log_line(TurnCompleted(reply.model_dump(mode="json")))
         await self._conversations.complete_turn(self.task.turn_id, answer, line)
         self._log_end("completed", agent=answer.agent, handoffs=len(answer.handoffs))
 
@@ -153,7 +153,7 @@ class _TurnRun:
                 events.append(event)
             await self._append(_merged(events))
 
-    async def _append(self, events: Sequence[TurnEvent]) -> None:
+    async def _append(self, events: Sequence[ConductedEvent]) -> None:
         calls = [event.call for event in events if isinstance(event, UsageUpdated)]
         lines = []
         for event in events:
@@ -164,8 +164,6 @@ class _TurnRun:
                     lines.append((event.kind, usage.model_dump(mode="json")))
                 case AgentActive() | QuestionReady() | TextDelta():
                     lines.append(log_line(event))
-                case _:
-                    raise AssertionError(f"{event.kind} is the runner's to write")
         await self._conversations.append(self.task.turn_id, lines, conversation_id=self.conversation_id, calls=calls)
 
     def _log_end(self, status: str, **fields: object) -> None:
@@ -188,7 +186,7 @@ class _TurnRun:
 def failed_line(error: GreenroomError) -> LogLine:
     """The last line of the log of a turn that failed."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    return TurnFailed.kind, error.problem(request_id)
+    return log_line(TurnFailed(error, request_id))
 
 
 def _cancel(running: asyncio.Task[None]) -> None:
@@ -198,14 +196,18 @@ def _cancel(running: asyncio.Task[None]) -> None:
 
 
 async def _finished(writer: asyncio.Task[None]) -> None:
-    """Let the writer store the rest, also while the turn is being cancelled."""
-    await asyncio.wait({writer})
+    """Let the writer store the rest, also when the turn is cancelled meanwhile: nothing may follow the last event."""
+    try:
+        await asyncio.wait({writer})
+    except asyncio.CancelledError:
+        await asyncio.wait({writer})
+        raise
     writer.result()
 
 
-def _merged(events: Sequence[TurnEvent]) -> list[TurnEvent]:
+def _merged(events: Sequence[ConductedEvent]) -> list[ConductedEvent]:
     """Join texts that follow each other directly."""
-    merged: list[StreamedEvent | TurnEvent] = []
+    merged: list[ConductedEvent] = []
     for event in events:
         last = merged[-1] if merged else None
         if isinstance(event, TextDelta) and isinstance(last, TextDelta):

@@ -1,4 +1,4 @@
-"""The chat request and its reply, as ARCHITECTURE's contract has them."""
+"""The chat request, its reply, and the catalog that says what a request may name."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.conversations.schemas import QuestionSetPublic
-from app.orchestration.questions import ExperienceLevel
+from app.orchestration.questions import MAX_QUESTIONS, ExperienceLevel
 from app.usage.schemas import Money, Usage
 
 MESSAGE_CHARACTERS = 5_000
@@ -62,7 +62,7 @@ class ChatRequest(BaseModel):
         str | None, Field(max_length=40, description="A technique of the catalog; null lets the agent choose")
     ] = None
     experience_level: ExperienceLevel | None = None
-    question_count: Annotated[int | None, Field(ge=1, le=20, description="Default 5")] = None
+    question_count: Annotated[int | None, Field(ge=1, le=MAX_QUESTIONS, description="Default 5")] = None
     interviewer: Interviewer | None = None
     model: Annotated[str | None, Field(max_length=120, description="A model of the catalog")] = None
     temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None

@@ -91,10 +91,12 @@ class ChatService:
         Raises:
             NotFound: the conversation was deleted meanwhile.
         """
+        last: LoggedEvent | None = None
         async for event in await self._conversations.follow(turn_id):
-            if event is not None and event.is_last:
-                return event
-        raise NotFound("The turn was deleted while it ran.")
+            last = event or last
+        if last is None or not last.is_last:
+            raise NotFound("The turn was deleted while it ran.")
+        return last
 
     async def cancel(self, turn_id: UUID) -> None:
         """Stop the turn's model calls and end it as cancelled.

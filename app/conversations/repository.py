@@ -194,7 +194,7 @@ async def add_question_set(
     )
 
 
-def new_message(session: AsyncSession, *, turn: Turn, role: str, text: str, agent: str | None, at: datetime) -> None:
+def add_message(session: AsyncSession, *, turn: Turn, role: str, text: str, agent: str | None, at: datetime) -> None:
     """Add a message of this turn."""
     session.add(
         Message(

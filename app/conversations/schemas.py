@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.conversations.models import Conversation, Message, Turn
+from app.conversations.models import Conversation, Message, MessageRole, Turn, TurnStatus
 from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
 from app.usage.schemas import Usage
 
@@ -33,7 +33,7 @@ class MessagePublic(BaseModel):
 
     id: UUID
     turn_id: UUID
-    role: Annotated[str, Field(examples=["user"], description="`user` or `assistant`")]
+    role: MessageRole
     agent: str | None
     text: str
     created_at: datetime
@@ -83,7 +83,7 @@ class TurnPublic(BaseModel):
 
     id: UUID
     conversation_id: UUID
-    status: Annotated[str, Field(examples=["completed"], description="`running`, `completed`, `failed` or `cancelled`")]
+    status: TurnStatus
     agent: str | None
     model: str
     started_at: datetime

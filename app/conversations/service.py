@@ -4,7 +4,6 @@ import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,16 +20,14 @@ from app.conversations.schemas import (
     QuestionSetPublic,
     TurnPublic,
 )
-from app.conversations.turn_log import LoggedEvent, TurnLogSignal
+from app.conversations.turn_log import LoggedEvent, LogLine, TurnLogSignal, log_line
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import IdempotencyConflict, InvalidRequest, NotFound, TurnInProgress, TurnInterrupted
-from app.orchestration.events import ModelCall, TurnAnswer, TurnFailed
+from app.orchestration.events import ModelCall, TurnAnswer, TurnFailed, TurnStarted
 from app.orchestration.questions import ExperienceLevel, QuestionSet
 from app.usage import service as usage_service
 from app.usage.schemas import Usage
-
-LogLine = tuple[str, dict[str, Any]]
 
 HISTORY_MESSAGES = 8
 SEEN_QUESTIONS = 60
@@ -104,7 +101,7 @@ class ConversationService:
                 return await self._store_opening(session, conversation, opening)
         except IntegrityError as error:
             # Somebody was quicker: with the same key, or with another turn in this conversation.
-            async with self._database.transaction() as session:
+            async with self._database.reading() as session:
                 if (known := await self._known_turn(session, opening)) is not None:
                     return known
             raise TurnInProgress("Wait for the running turn to end, or cancel it.") from error
@@ -143,7 +140,7 @@ class ConversationService:
                 session, turn_id, status=TurnStatus.COMPLETED, agent=answer.agent, finished_at=now
             ):
                 return
-            repository.new_message(
+            repository.add_message(
                 session, turn=turn, role=MessageRole.ASSISTANT, text=answer.reply, agent=answer.agent, at=now
             )
             if answer.question_set is not None:
@@ -158,10 +155,8 @@ class ConversationService:
 
     async def end_turn(self, turn_id: UUID, status: TurnStatus, line: LogLine) -> None:
         """End a turn that gave no answer. What the candidate wrote is kept."""
-        now = utc_now()
         async with self._database.transaction() as session:
-            if await repository.end_turn(session, turn_id, status=status, agent=None, finished_at=now):
-                await repository.append_events(session, turn_id, [line], at=now)
+            await self._end(session, turn_id, status, line)
         self._signal.written(turn_id)
 
     async def end_interrupted_turns(self) -> None:
@@ -285,8 +280,12 @@ class ConversationService:
         for turn in await repository.running_turns(session, conversation_id=conversation.id):
             if not self._is_stale(turn):
                 raise TurnInProgress("Wait for the running turn to end, or cancel it.")
-            await repository.end_turn(session, turn.id, status=TurnStatus.FAILED, agent=None, finished_at=utc_now())
-            await repository.append_events(session, turn.id, [_interrupted()], at=utc_now())
+            await self._end(session, turn.id, TurnStatus.FAILED, _interrupted())
+
+    async def _end(self, session: AsyncSession, turn_id: UUID, status: TurnStatus, line: LogLine) -> None:
+        now = utc_now()
+        if await repository.end_turn(session, turn_id, status=status, agent=None, finished_at=now):
+            await repository.append_events(session, turn_id, [line], at=now)
 
     async def _store_opening(
         self, session: AsyncSession, conversation: Conversation, opening: TurnOpening
@@ -303,9 +302,9 @@ class ConversationService:
         )
         session.add(turn)
         await session.flush()
-        repository.new_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
-        started = {"conversation_id": str(conversation.id), "turn_id": str(turn.id)}
-        await repository.append_events(session, turn.id, [("turn.started", started)], at=now)
+        repository.add_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
+        started = log_line(TurnStarted(conversation_id=conversation.id, turn_id=turn.id))
+        await repository.append_events(session, turn.id, [started], at=now)
         level = conversation.experience_level
         return OpenedTurn(
             turn_id=turn.id,
@@ -345,7 +344,7 @@ def _found(conversation: Conversation | None) -> Conversation:
 
 def _interrupted() -> LogLine:
     error = TurnInterrupted("The server stopped while this turn ran. Your message is kept: send it again.")
-    return TurnFailed.kind, error.problem()
+    return log_line(TurnFailed(error))
 
 
 def _cursor(conversation: Conversation) -> str:

@@ -1,4 +1,7 @@
-"""Following a turn's log: the database holds the truth, the signal only says that looking again is worth it."""
+"""A turn's log: its lines, and following it.
+
+The database holds the truth, the signal only says that looking again is worth it.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -11,7 +14,19 @@ from uuid import UUID
 from app.conversations import repository
 from app.conversations.models import TurnEvent
 from app.core.database import Database
-from app.orchestration.events import TERMINAL_KINDS
+from app.orchestration.events import (
+    TERMINAL_KINDS,
+    AgentActive,
+    QuestionReady,
+    TextDelta,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnStarted,
+)
+
+LogLine = tuple[str, dict[str, Any]]
+"""Kind and data of an event, as the log stores and the stream sends it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +41,29 @@ class LoggedEvent:
     def is_last(self) -> bool:
         """Whether nothing can follow it."""
         return self.kind in TERMINAL_KINDS
+
+
+def log_line(
+    event: TurnStarted | AgentActive | QuestionReady | TextDelta | TurnCompleted | TurnFailed | TurnCancelled,
+) -> LogLine:
+    """The event as a line of the log. A `UsageUpdated` has none of its own: its line is the sum so far."""
+    data: dict[str, Any]
+    match event:
+        case TurnStarted(conversation_id=conversation_id, turn_id=turn_id):
+            data = {"conversation_id": str(conversation_id), "turn_id": str(turn_id)}
+        case AgentActive(agent=agent, source=source):
+            data = {"agent": agent, "from": source}
+        case QuestionReady(question=question):
+            data = {"question": question.model_dump(mode="json")}
+        case TextDelta(text=text):
+            data = {"text": text}
+        case TurnCompleted(reply=reply):
+            data = dict(reply)
+        case TurnFailed(error=error, request_id=request_id):
+            data = error.problem(request_id)
+        case TurnCancelled(turn_id=turn_id):
+            data = {"turn_id": str(turn_id)}
+    return event.kind, data
 
 
 class TurnLogSignal:

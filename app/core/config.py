@@ -73,7 +73,7 @@ class Settings(BaseSettings):
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`")
-    debug: bool = Field(default=False, description="Log at `DEBUG`, whatever `LOG_LEVEL` says")
+    debug: bool = Field(default=False, description="Log at `DEBUG`, and the text of errors, which may quote people")
     debug_mode: bool = Field(default=False, description="Start under debugpy, so that VS Code can attach")
     debug_wait: bool = Field(default=False, description="With `DEBUG_MODE`: wait for the debugger before serving")
     debug_host: str = Field("127.0.0.1", description="Address debugpy listens on")

@@ -9,6 +9,7 @@ from typing import Any
 
 from alembic.config import Config
 from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,6 +17,7 @@ from typing_extensions import override
 
 from alembic import command
 from app.core.config import REPOSITORY_ROOT
+from app.core.errors import NotReady
 
 NANO = Decimal("0.000000001")
 
@@ -107,9 +109,16 @@ class Database:
             yield session
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life; raises what its driver raises."""
-        async with self.engine.connect() as connection:
-            await connection.exec_driver_sql("SELECT 1")
+        """Ask the database for a sign of life.
+
+        Raises:
+            NotReady: it gave none.
+        """
+        try:
+            async with self.engine.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except (SQLAlchemyError, OSError) as error:
+            raise NotReady("The database does not answer.") from error
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision. Safe with several replicas: one migrates, the others wait."""

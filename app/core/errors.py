@@ -15,6 +15,7 @@ GreenroomError                     what a client may see: status, code, title, a
 ├── ProviderError        502       provider_error
 ├── ProviderUnavailable  503       provider_unavailable  (Retry-After)
 ├── TurnInterrupted      503       turn_interrupted
+├── NotReady             503       not_ready
 ├── TurnTimeout          504       turn_timeout
 └── InternalError        500       internal_error
 
@@ -172,6 +173,14 @@ class TurnInterrupted(GreenroomError):
     status = 503
     code = "turn_interrupted"
     title = "The server stopped during the turn"
+
+
+class NotReady(GreenroomError):
+    """The database does not answer, so that no turn could be stored."""
+
+    status = 503
+    code = "not_ready"
+    title = "The service cannot serve at the moment"
 
 
 class TurnTimeout(GreenroomError):

@@ -26,6 +26,8 @@ TALKATIVE_LOGGERS = (
     "httpcore2",
     "aiosqlite",
     "agent_runtime",
+    # Of a task that died with an error nobody asked for, it prints the error.
+    "asyncio",
 )
 
 

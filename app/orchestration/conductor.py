@@ -26,9 +26,9 @@ class Conductor:
     """Runs turns. Holds no state of any turn, so one instance serves them all at once."""
 
     def __init__(self, catalog: Catalog, provider: Provider, limits: TurnLimits) -> None:
-        self.catalog = catalog
-        self.provider = provider
-        self.limits = limits
+        self._catalog = catalog
+        self._provider = provider
+        self._limits = limits
 
     async def run(self, task: TurnTask, emit: Emit) -> TurnAnswer:
         """Carry out the turn and return what it came to; `emit` gets every event on the way, at once and in order.
@@ -39,23 +39,23 @@ class Conductor:
             TurnTimeout: the model was silent too long, or the turn took too long.
             ProviderError, ProviderUnavailable: the model failed, or gave nothing usable.
         """
-        state = TurnState(task, provider=self.provider, limits=self.limits, emit=emit)
+        state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit)
         try:
             async with (
-                asyncio.timeout(self.limits.deadline_seconds),
-                asyncio.timeout(self.limits.silence_seconds) as state.silence,
+                asyncio.timeout(self._limits.deadline_seconds),
+                asyncio.timeout(self._limits.silence_seconds) as state.silence,
             ):
                 await self._orchestrate(state)
         except TimeoutError as error:
             is_silent = state.silence is not None and state.silence.expired()
-            limit = self.limits.silence_seconds if is_silent else self.limits.deadline_seconds
+            limit = self._limits.silence_seconds if is_silent else self._limits.deadline_seconds
             reason = "said nothing for" if is_silent else "did not finish within"
             raise TurnTimeout(f"The model {reason} {limit:g} seconds. Your message is kept: try again.") from error
         return state.answer()
 
     async def _orchestrate(self, state: TurnState) -> None:
         orchestration: HandoffOrchestration[Any, Any] = HandoffOrchestration(
-            members=list(build_agents(self.catalog, state)), handoffs=build_handoffs(self.catalog)
+            members=list(build_agents(self._catalog, state)), handoffs=build_handoffs(self._catalog)
         )
         # One runtime per turn: a shared one keeps every turn's actors and subscriptions.
         runtime = InProcessRuntime()

@@ -12,6 +12,7 @@ from app.core.fences import fence
 from app.orchestration.catalog import Technique
 from app.orchestration.events import QuestionReady
 from app.orchestration.questions import (
+    MAX_QUESTIONS,
     ExperienceLevel,
     Question,
     QuestionContent,
@@ -21,8 +22,6 @@ from app.orchestration.questions import (
     verbatim,
 )
 from app.orchestration.turn import TurnState, TurnTask
-
-MAX_QUESTIONS = 20
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -1,8 +1,12 @@
-"""What can happen in a turn: a closed union of events. `app/chat/sse.py` alone knows how they look on the wire."""
+"""What can happen in a turn: a closed union of events.
 
+`log_line` in `app/conversations/turn_log.py` says how they are stored, and `app/chat/sse.py` how they are sent.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from app.core.errors import GreenroomError
@@ -102,7 +106,8 @@ class TurnCompleted:
     """The last event of a turn that worked."""
 
     kind: ClassVar = "turn.completed"
-    answer: TurnAnswer
+    reply: Mapping[str, Any]
+    """The reply of `POST /chat`, ready for JSON."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,8 @@ class TurnFailed:
 
     kind: ClassVar = "turn.failed"
     error: GreenroomError
+    request_id: str | None = None
+    """The request that waited for the turn, or None where there is none any more."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,11 @@ class TurnCancelled:
     """The last event of a turn that somebody stopped."""
 
     kind: ClassVar = "turn.cancelled"
+    turn_id: UUID
 
 
-TurnEvent = (
-    TurnStarted | AgentActive | QuestionReady | TextDelta | UsageUpdated | TurnCompleted | TurnFailed | TurnCancelled
-)
+ConductedEvent = AgentActive | QuestionReady | TextDelta | UsageUpdated
+"""What the conductor emits; the others mark a turn's beginning and end, and belong to whoever keeps its log."""
+
+TurnEvent = TurnStarted | ConductedEvent | TurnCompleted | TurnFailed | TurnCancelled
 TERMINAL_KINDS = frozenset({TurnCompleted.kind, TurnFailed.kind, TurnCancelled.kind})

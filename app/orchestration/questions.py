@@ -10,6 +10,9 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+MAX_QUESTIONS = 20
+"""In one set."""
+
 
 class ExperienceLevel(StrEnum):
     """Scope x ambiguity x autonomy x influence, from least to most."""

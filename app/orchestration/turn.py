@@ -9,14 +9,22 @@ from uuid import UUID
 
 from app.core.errors import ProviderError
 from app.orchestration.catalog import ENTRY_AGENT
-from app.orchestration.events import AgentActive, Handoff, ModelCall, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
+from app.orchestration.events import (
+    AgentActive,
+    ConductedEvent,
+    Handoff,
+    ModelCall,
+    TextDelta,
+    TurnAnswer,
+    UsageUpdated,
+)
 from app.orchestration.questions import ExperienceLevel, QuestionSet, storable
 from app.providers.base import Provider, Sampling
 from app.providers.metered import MeasuredCall
 from plugins.cost.plugin import Spending
 from plugins.cost.prices import Tokens, price_usd
 
-Emit = Callable[[TurnEvent], None]
+Emit = Callable[[ConductedEvent], None]
 
 HELD_CHARACTERS = 200
 """What an agent says before a tool call ("let me hand you over …") is not for the candidate. Such lead-ins are short,
@@ -61,7 +69,7 @@ class TurnTask:
     question_sets: Mapping[str, QuestionSet]
     """The latest revision by interview type, for the job at hand; the one last worked on comes last."""
     seen_questions: tuple[str, ...]
-    """Texts of every question the conversation has had."""
+    """Texts of the newest questions the conversation has had, so that none is asked twice."""
     model: str
     sampling: Sampling
     spending: Spending

@@ -6,6 +6,7 @@ counts double. One instance belongs to one agent in one turn.
 
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -102,13 +103,16 @@ class MeteredChatCompletion(ChatCompletionClientBase):
         observer.call_started(self.agent)
         meter = _Meter(chat_history)
         try:
-            async for messages in self.inner._inner_get_streaming_chat_message_contents(
+            stream = self.inner._inner_get_streaming_chat_message_contents(
                 chat_history, settings, function_invoke_attempt
-            ):
-                for message in messages:
-                    text, has_tool_call = meter.read(message)
-                    observer.call_progressed(self.agent, text=text, has_tool_call=has_tool_call)
-                yield messages
+            )
+            # Closed here: a reader that leaves early would leave the connection to the garbage collector.
+            async with aclosing(stream):
+                async for messages in stream:
+                    for message in messages:
+                        text, has_tool_call = meter.read(message)
+                        observer.call_progressed(self.agent, text=text, has_tool_call=has_tool_call)
+                    yield messages
             meter.close()
         except Exception as error:
             failure = provider_failure(error, has_begun=meter.has_begun)

@@ -1,7 +1,6 @@
 """OpenAI, and every server that speaks its chat-completions protocol, Azure OpenAI included."""
 
 import re
-from functools import cached_property
 
 import httpx2
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
@@ -60,14 +59,10 @@ class OpenAIProvider:
     def __init__(self, *, name: str, client: AsyncOpenAI, models: tuple[str, ...], deployment: str | None) -> None:
         self.name = name
         self.models = models
+        self.default_model = models[0]
         self._client = client
         self._deployment = deployment
         self._services: dict[str, OpenAIChatCompletion] = {}
-
-    @cached_property
-    def default_model(self) -> str:
-        """The first of the allowed models."""
-        return self.models[0]
 
     def service(self, model: str) -> ChatCompletionClientBase:
         """The service for `model`; behind Azure the request names the deployment instead."""

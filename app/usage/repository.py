@@ -27,7 +27,7 @@ class LedgerTotals:
     """Calls whose model has no known price; with any of these, the whole cost is unknown."""
 
 
-async def totals(session: AsyncSession, *conditions: ColumnElement[bool]) -> LedgerTotals:
+async def _totals(session: AsyncSession, *conditions: ColumnElement[bool]) -> LedgerTotals:
     """Sum the rows that meet all conditions."""
     # SQLAlchemy's own `select`: sqlmodel's is typed for no more than four columns.
     query: Any = sqlalchemy.select(
@@ -44,12 +44,12 @@ async def totals(session: AsyncSession, *conditions: ColumnElement[bool]) -> Led
 
 async def conversation_totals(session: AsyncSession, conversation_id: UUID) -> LedgerTotals:
     """What the conversation has used."""
-    return await totals(session, col(ModelCallRow.conversation_id) == conversation_id)
+    return await _totals(session, col(ModelCallRow.conversation_id) == conversation_id)
 
 
 async def totals_since(session: AsyncSession, since: datetime, *, provider: str) -> LedgerTotals:
     """What everybody has used at this provider since then."""
-    return await totals(session, col(ModelCallRow.created_at) >= since, col(ModelCallRow.provider) == provider)
+    return await _totals(session, col(ModelCallRow.created_at) >= since, col(ModelCallRow.provider) == provider)
 
 
 async def nth_newest_call(session: AsyncSession, nth: int, *, provider: str) -> datetime | None:

@@ -18,8 +18,7 @@ from app.usage import repository
 from app.usage.models import ModelCallRow
 from app.usage.repository import LedgerTotals
 from app.usage.schemas import Usage
-
-FREE_PROVIDER = "offline"
+from plugins.cost.prices import OFFLINE
 
 logger = structlog.get_logger(__name__)
 
@@ -68,7 +67,7 @@ async def check_limits(session: AsyncSession, settings: Settings, *, provider: s
         RateLimited: the calls of the last hour are used up.
         BudgetExhausted: the day's budget is.
     """
-    if provider == FREE_PROVIDER:
+    if provider == OFFLINE:
         return
     now = utc_now()
     limit = settings.rate_limit_calls_per_hour

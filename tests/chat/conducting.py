@@ -58,7 +58,8 @@ class Stage:
     async def turn(self, message: str = "I have a senior backend interview", **changes: Any) -> Conducted:
         """Conduct a first turn about `JOB_DESCRIPTION`, with `changes` to its task."""
         self.events = []
-        answer = await self._conductor.run(_task(message, self._model, changes), self.events.append)
+        task = task_of(**{"message": message, "model": self._model} | changes)
+        answer = await self._conductor.run(task, self.events.append)
         return Conducted(answer, self.events)
 
 
@@ -96,10 +97,11 @@ def question_set(count: int, interview_type: str = "technical") -> QuestionSet:
     )
 
 
-def _task(message: str, model: str, changes: dict[str, Any]) -> TurnTask:
+def task_of(**changes: Any) -> TurnTask:
+    """The task of a first turn."""
     fields: dict[str, Any] = {
         "turn_id": uuid4(),
-        "message": message,
+        "message": "I have a senior backend interview",
         "agent": None,
         "technique": None,
         "brief": brief(),
@@ -108,7 +110,7 @@ def _task(message: str, model: str, changes: dict[str, Any]) -> TurnTask:
         "history": (),
         "question_sets": {},
         "seen_questions": (),
-        "model": model,
+        "model": "gpt-4o",
         "sampling": Sampling(),
         "spending": NOTHING_SPENT,
     }

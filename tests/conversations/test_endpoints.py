@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx2
 
+from app.main import create_app
 from tests.answers import JOB_DESCRIPTION, calls, hands_to, says_questions
 from tests.conftest import MakeSettings, Serve
 from tests.model_server import Fail, ModelServer, Say, Silence
@@ -178,3 +179,9 @@ async def test_thirty_turns_at_once_share_one_database_file(
     assert [response.status_code for response in responses] == [200] * 30
     assert len(ids) == 30
     assert {(len(detail["messages"]), detail["usage"]["model_calls"]) for detail in details} == {(2, 1)}
+
+
+def test_openapi_lists_the_roles_and_the_statuses(make_settings: MakeSettings) -> None:
+    schemas = create_app(make_settings()).openapi()["components"]["schemas"]
+    assert schemas["MessageRole"]["enum"] == ["user", "assistant"]
+    assert schemas["TurnStatus"]["enum"] == ["running", "completed", "failed", "cancelled"]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from sqlmodel import col, select
 
 from app.core.config import async_database_url
 from app.core.database import Database
+from app.core.errors import NotReady
 from app.usage.models import ModelCallRow
 from tests.usage.test_ledger import row
 
@@ -111,3 +113,13 @@ async def test_errors_do_not_quote_what_was_to_be_stored(database: Database) -> 
     with pytest.raises(IntegrityError) as failure:
         await store(ModelCallRow(**again))
     assert "zebra" not in str(failure.value)
+
+
+async def test_a_database_that_is_away_is_not_ready(database: Database, tmp_path: Path) -> None:
+    await database.ping()
+    away = (f"sqlite:///{tmp_path / 'no' / 'folder.db'}", "postgresql://nobody:nothing@127.0.0.1:9/nowhere")
+    for address in away:
+        opened = Database(async_database_url(address))
+        with pytest.raises(NotReady):
+            await opened.ping()
+        await opened.dispose()

@@ -157,11 +157,12 @@ def fail_twice(message: str) -> None:
         raise ValueError(message) from error
 
 
-def test_a_library_that_quotes_what_people_wrote_is_logged_by_its_place(start_log: StartLog) -> None:
+@pytest.mark.parametrize("name", ["semantic_kernel.kernel", "asyncio"])
+def test_a_library_that_quotes_what_people_wrote_is_logged_by_its_place(start_log: StartLog, name: str) -> None:
     stream = start_log()
-    logging.getLogger("semantic_kernel.kernel").error("cannot call %s", SECRET)
+    logging.getLogger(name).error("cannot call %s", SECRET)
     (line,) = lines_of(stream)
-    assert (line["logger"], line["level"]) == ("semantic_kernel.kernel", "error")
+    assert (line["logger"], line["level"]) == (name, "error")
     assert line["event"].startswith("test_logging.py:")
 
 

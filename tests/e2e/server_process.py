@@ -93,4 +93,10 @@ def launched(folder: Path, *command: str, **changes: str) -> Iterator[ServerProc
 def taken_port() -> Iterator[int]:
     """A port of this machine that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
+        yield int(listener.getsockname()[1])
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listened on a moment ago."""
+    with taken_port() as port:
+        return port

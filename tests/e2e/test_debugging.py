@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,7 +12,7 @@ import yaml
 
 from app.core.config import REPOSITORY_ROOT, Settings
 from tests.e2e.dap import DebugClient
-from tests.e2e.server_process import launched, taken_port
+from tests.e2e.server_process import free_port, launched, taken_port
 
 CONDUCTOR = REPOSITORY_ROOT / "app" / "orchestration" / "conductor.py"
 DOCKER = REPOSITORY_ROOT / "docker"
@@ -22,11 +21,6 @@ DOCKER = REPOSITORY_ROOT / "docker"
 def line_of(text: str) -> int:
     lines = CONDUCTOR.read_text(encoding="utf-8").splitlines()
     return next(number for number, line in enumerate(lines, 1) if text in line)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_breakpoint_in_the_conductor_stops_a_chat_request(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from app.core.config import REPOSITORY_ROOT
-from tests.e2e.server_process import environment, launched, taken_port
+from tests.e2e.server_process import STOP_SECONDS, environment, free_port, launched, taken_port
 from tests.model_server import ModelServer, Silence
 
 ENTRYPOINT = REPOSITORY_ROOT / "docker" / "entrypoint.sh"
@@ -99,6 +99,22 @@ def test_a_taken_port_is_said_in_one_line_and_the_database_is_left_alone(tmp_pat
     assert "APP_PORT" in server.log
     assert "Traceback" not in server.log
     assert not (tmp_path / "greenroom.db").exists(), "another server may be using it"
+
+
+def test_a_port_is_taken_as_soon_as_another_server_starts_and_not_only_when_it_serves(tmp_path: Path) -> None:
+    port, debug_port = str(free_port()), str(free_port())
+    starting, late = tmp_path / "starting", tmp_path / "late"
+    starting.mkdir()
+    late.mkdir()
+    with launched(starting, APP_PORT=port, DEBUG_MODE="true", DEBUG_WAIT="true", DEBUG_PORT=debug_port) as first:
+        assert first.process.stdout is not None
+        assert first.process.stdout.readline().startswith("Waiting for a debugger")
+        with launched(late, APP_PORT=port) as second:
+            second.process.communicate(timeout=STOP_SECONDS)
+
+    assert second.process.returncode == 3
+    assert second.log.startswith(f"greenroom: cannot listen on 127.0.0.1 port {port}")
+    assert not (late / "greenroom.db").exists()
 
 
 BAD_SETTINGS = {
