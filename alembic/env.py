@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
@@ -22,6 +22,7 @@ def migrate(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         user_module_prefix="database.",
+        transactional_ddl=True,
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
@@ -33,6 +34,10 @@ async def main() -> None:
     """Connect to the database that the caller names, or to the one of the settings."""
     url = context.config.attributes.get("url") or Settings().async_database_url
     engine = create_async_engine(url, hide_parameters=True)
+    if engine.dialect.name == "sqlite":
+        # The driver would commit every CREATE TABLE at once, and an interrupted migration leave half of them.
+        event.listen(engine.sync_engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         async with engine.connect() as connection:
             await connection.run_sync(migrate)

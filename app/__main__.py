@@ -4,6 +4,7 @@ import shlex
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from pydantic import ValidationError
@@ -19,7 +20,11 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to rea
 
 
 class _Server(uvicorn.Server):
-    """Says where it serves once it really does."""
+    """Says where it serves once it really does, and ends the running turns before the connections."""
+
+    def __init__(self, config: uvicorn.Config, end_turns: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._end_turns = end_turns
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
@@ -28,6 +33,11 @@ class _Server(uvicorn.Server):
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             host = ANY_ADDRESS.get(host, host)
             _print_welcome(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn. The turns end first, so that whoever waits for one still gets its answer."""
+        await self._end_turns()
+        await super().shutdown(sockets)
 
 
 def main() -> int:
@@ -54,16 +64,18 @@ def main() -> int:
 def _serve(settings: Settings, listener: socket.socket) -> int:
     # Only now: importing Semantic Kernel takes a second, which a wrong setting or a waiting debugger should not.
     from app.main import create_app  # noqa: PLC0415
-    from app.orchestration.catalog import load_catalog  # noqa: PLC0415
 
     try:
-        # The application loads it by itself; here a gap is one line instead of a traceback.
-        load_catalog(settings.plugins_dir)
+        app = create_app(settings)
     except CatalogError as error:
         _complain(str(error))
         return 3
-    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
-    server = _Server(config)
+
+    async def end_turns() -> None:
+        await app.state.runner.stop()
+
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    server = _Server(config, end_turns)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again for the handler it found. Being told to stop is no failure.
         signal.signal(number, server.handle_exit)

@@ -27,16 +27,24 @@ from app.core.errors import (
     problems,
 )
 from app.core.middleware import BodyLimit, RequestContext, problem_response
-from app.orchestration.catalog import load_catalog
+from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
+from app.providers.base import Provider
 from app.providers.registry import active_provider
+
+FIELD_CHARACTERS = 100
+"""Of a field's name in an answer: whoever sends an unknown field may have named it anything."""
 
 logger = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Make the application for these settings. It opens its database and its provider when it starts."""
+    """Make the application for these settings. It opens its database when it starts.
+
+    Raises:
+        CatalogError: a plugin folder has a gap.
+    """
     app = FastAPI(
         title="Greenroom",
         description="Prepares people for job interviews: agents that hand over to each other behind one chat endpoint.",
@@ -45,6 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
         responses=problems(InternalError),
     )
     app.state.settings = settings
+    app.state.catalog = load_catalog(settings.plugins_dir)
+    app.state.provider = active_provider(settings)
     app.include_router(chat_router)
     app.include_router(conversations_router)
     app.add_api_route("/healthz", healthz, tags=["health"])
@@ -62,8 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the application needs, in the order of need, and close it the other way round."""
     settings: Settings = app.state.settings
-    catalog = load_catalog(settings.plugins_dir)
-    provider = active_provider(settings)
+    catalog: Catalog = app.state.catalog
+    provider: Provider = app.state.provider
     database = Database(settings.async_database_url)
     await database.migrate()
     conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=settings.turn_deadline_seconds)
@@ -76,6 +86,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     runner = TurnRunner(Conductor(catalog, provider, limits), conversations)
     app.state.database = database
+    app.state.runner = runner
     app.state.conversations = conversations
     app.state.chat = ChatService(
         settings=settings,
@@ -134,4 +145,5 @@ async def _answer_http(_request: Request, error: Exception) -> Response:
 def _field(gap: Mapping[str, Any]) -> str:
     """Where the gap is, without the leading `body` or `query`; broken JSON has a place in the text, but no field."""
     where, *parts = gap["loc"]
-    return str(where) if not parts or gap["type"] == "json_invalid" else ".".join(str(part) for part in parts)
+    is_whole = not parts or gap["type"] == "json_invalid"
+    return str(where) if is_whole else ".".join(str(part) for part in parts)[:FIELD_CHARACTERS]

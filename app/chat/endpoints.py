@@ -79,7 +79,7 @@ async def chat(
 ) -> Response:
     """Send a message. The turn runs on if the connection drops; `GET /turns/{id}/events` follows it again."""
     turn_id = await service.start(body, idempotency_key=idempotency_key)
-    if EVENT_STREAM in accept:
+    if EVENT_STREAM in accept.lower():
         return event_stream(await service.follow(turn_id))
     return outcome_response(await service.outcome(turn_id))
 

@@ -114,6 +114,7 @@ class _TurnRun:
 
     async def fail(self, error: GreenroomError) -> None:
         """The turn ends with a problem."""
+        error.kept = {"conversation_id": str(self.conversation_id), "turn_id": str(self.task.turn_id)}
         await self._conversations.end_turn(self.task.turn_id, TurnStatus.FAILED, failed_line(error))
         self._log_end("failed", code=error.code)
 

@@ -10,6 +10,7 @@ from app.orchestration.questions import MAX_QUESTIONS, ExperienceLevel
 from app.usage.schemas import Money, Usage
 
 MESSAGE_CHARACTERS = 5_000
+JOB_DESCRIPTION_MIN_CHARACTERS = 10
 JOB_DESCRIPTION_CHARACTERS = 20_000
 
 
@@ -24,6 +25,21 @@ def _storable(value: str) -> str:
 
 PlainText = Annotated[str, AfterValidator(_storable)]
 ShortText = Annotated[PlainText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def _with_words(value: str) -> str:
+    if len(value.strip()) < JOB_DESCRIPTION_MIN_CHARACTERS:
+        raise ValueError(
+            f"must hold at least {JOB_DESCRIPTION_MIN_CHARACTERS} characters besides white space around it"
+        )
+    return value
+
+
+JobDescription = Annotated[
+    PlainText,
+    StringConstraints(min_length=JOB_DESCRIPTION_MIN_CHARACTERS, max_length=JOB_DESCRIPTION_CHARACTERS),
+    AfterValidator(_with_words),
+]
 
 
 class Interviewer(BaseModel):
@@ -51,10 +67,7 @@ class ChatRequest(BaseModel):
         ),
     ]
     conversation_id: Annotated[UUID | None, Field(description="Continue this conversation; null starts one")] = None
-    job_description: Annotated[
-        PlainText | None,
-        Field(min_length=10, max_length=JOB_DESCRIPTION_CHARACTERS, description="The advert, as it stands"),
-    ] = None
+    job_description: Annotated[JobDescription | None, Field(description="The advert, as it stands")] = None
     interview_type: Annotated[
         str | None, Field(max_length=40, description="A type of the catalog; null lets triage choose")
     ] = None
@@ -62,13 +75,13 @@ class ChatRequest(BaseModel):
         str | None, Field(max_length=40, description="A technique of the catalog; null lets the agent choose")
     ] = None
     experience_level: ExperienceLevel | None = None
-    question_count: Annotated[int | None, Field(ge=1, le=MAX_QUESTIONS, description="Default 5")] = None
+    question_count: Annotated[int | None, Field(strict=True, ge=1, le=MAX_QUESTIONS, description="Default 5")] = None
     interviewer: Interviewer | None = None
     model: Annotated[str | None, Field(max_length=120, description="A model of the catalog")] = None
-    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
-    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
-    frequency_penalty: Annotated[float | None, Field(ge=-2, le=2, allow_inf_nan=False)] = None
-    max_output_tokens: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    temperature: Annotated[float | None, Field(strict=True, ge=0, le=2, allow_inf_nan=False)] = None
+    top_p: Annotated[float | None, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = None
+    frequency_penalty: Annotated[float | None, Field(strict=True, ge=-2, le=2, allow_inf_nan=False)] = None
+    max_output_tokens: Annotated[int | None, Field(strict=True, ge=1, le=100_000)] = None
 
 
 class HandoffPublic(BaseModel):

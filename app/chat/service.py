@@ -67,16 +67,11 @@ class ChatService:
         opening = self._opening(request, idempotency_key)
         if (known := await self._conversations.known_turn(opening)) is not None:
             return known
-        verdict = screen(request.message, max_characters=MESSAGE_CHARACTERS)
-        if not verdict.is_allowed:
-            reasons = [reason.value for reason in verdict.reasons]
-            logger.warning("input_rejected", reasons=reasons, score=verdict.score)
-            raise InputRejected(
-                " ".join(reason.advice for reason in verdict.reasons[:1]),
-                errors=[{"field": "message", "message": reason} for reason in reasons],
-            )
+        _screen(request)
         await self._check_limits(opening)
         opened = await self._conversations.open_turn(opening)
+        # For the lines of this request that follow; the turn's own lines bind them again.
+        structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
         if not opened.is_replay:
             self._runner.start(self._task(request, opened), conversation_id=opened.conversation_id)
         return opened.turn_id
@@ -162,6 +157,7 @@ class ChatService:
         except GreenroomError as error:
             # Without its key: the same request may be sent again when there is room.
             opened = await self._conversations.open_turn(replace(opening, idempotency_key=None))
+            error.kept = {"conversation_id": str(opened.conversation_id), "turn_id": str(opened.turn_id)}
             await self._conversations.end_turn(opened.turn_id, TurnStatus.FAILED, failed_line(error))
             raise
 
@@ -214,6 +210,20 @@ class ChatService:
                 question_sets=len(opened.question_sets),
             ),
         )
+
+
+def _screen(request: ChatRequest) -> None:
+    """Refuse attacks in what the candidate wrote. A job description is somebody else's text: it is only fenced."""
+    written = {f"interviewer.{name}": value for name, value in (_interviewer(request) or {}).items()}
+    for field, text in {"message": request.message, **written}.items():
+        verdict = screen(text, max_characters=MESSAGE_CHARACTERS)
+        if not verdict.is_allowed:
+            reasons = [reason.value for reason in verdict.reasons]
+            logger.warning("input_rejected", field=field, reasons=reasons, score=verdict.score)
+            raise InputRejected(
+                " ".join(reason.advice for reason in verdict.reasons[:1]),
+                errors=[{"field": field, "message": reason} for reason in reasons],
+            )
 
 
 def _interviewer(request: ChatRequest) -> Mapping[str, str] | None:

@@ -41,6 +41,8 @@ class GreenroomError(Exception):
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
         self.errors = errors
+        self.kept: dict[str, str] = {}
+        """Where the candidate's message is kept, if it is: `conversation_id` and `turn_id`."""
 
     def problem(self, request_id: str | None = None) -> dict[str, Any]:
         """The problem document, ready for JSON."""
@@ -51,6 +53,7 @@ class GreenroomError(Exception):
             "detail": self.detail,
             "code": self.code,
             "request_id": request_id,
+            **self.kept,
         }
         if self.errors is not None:
             document["errors"] = self.errors

@@ -70,6 +70,8 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     logging.getLogger("uvicorn.access").disabled = True
     for name in TALKATIVE_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Seven lines at every start-up about what alembic is made of.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
 def _place_for_message(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -127,7 +127,7 @@ def plan_order(
     if positions and (base is None or positions[-1] > len(base.questions)):
         count = len(base.questions) if base else 0
         return (
-            f"The current {interview_type} set has {count} questions. Tell the candidate, and ask which one is meant."
+            f"Questions in the current {interview_type} set: {count}. Tell the candidate, and ask which one is meant."
         )
     level = state.experience_level
     stated = str(choices.get("stated_level") or "").strip().lower()

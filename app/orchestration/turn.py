@@ -151,7 +151,7 @@ class TurnState:
         """
         reply = "".join(self._reply)
         if not reply.strip() or self.active_agent is None:
-            raise ProviderError("The model gave an empty answer. Your message is kept: try again.")
+            raise ProviderError("The model came to no answer. Your message is kept: try again, or ask more simply.")
         return TurnAnswer(
             agent=self.active_agent,
             handoffs=tuple(self.handoffs),
@@ -230,7 +230,9 @@ class TurnState:
         self.emit(UsageUpdated(measured))
         if call.is_complete and not self._has_tool_call:
             if self._function is None and not self._held and not self._reply:
-                self.fail(ProviderError("The model gave an empty answer. Your message is kept: try again."))
+                self.fail(
+                    ProviderError("The model came to no answer. Your message is kept: try again, or ask more simply.")
+                )
             self._release()
 
     def call_failed(self, error: BaseException) -> None:

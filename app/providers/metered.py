@@ -115,6 +115,7 @@ class MeteredChatCompletion(ChatCompletionClientBase):
                     yield messages
             meter.close()
         except Exception as error:
+            meter.is_refused = not meter.has_begun
             failure = provider_failure(error, has_begun=meter.has_begun)
             observer.call_failed(failure)
             raise failure from error
@@ -128,6 +129,8 @@ class _Meter:
     def __init__(self, chat_history: ChatHistory) -> None:
         self.is_complete = False
         self.has_begun = False
+        self.is_refused = False
+        """The provider answered nothing but an error, for which nobody is charged."""
         self._history = chat_history
         self._usage: CompletionUsage | None = None
         self._finish_reason: FinishReason | None = None
@@ -165,13 +168,13 @@ class _Meter:
         duration_ms = round((time.monotonic() - self._started) * 1000)
         usage = self._usage
         if usage is None:
-            characters = sum(len(message.content) for message in self._history.messages)
+            characters = 0 if self.is_refused else sum(len(message.content) for message in self._history.messages)
             return MeasuredCall(
                 input_tokens=characters // CHARACTERS_PER_TOKEN,
                 cached_input_tokens=0,
                 output_tokens=self._output_characters // CHARACTERS_PER_TOKEN,
                 reasoning_tokens=0,
-                is_estimated=True,
+                is_estimated=not self.is_refused,
                 is_complete=self.is_complete,
                 duration_ms=duration_ms,
             )

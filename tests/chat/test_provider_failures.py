@@ -131,6 +131,7 @@ async def _fails_and_recovers(client: httpx2.AsyncClient, failure: Failure, mode
     await model_server.until(lambda: model_server.answers_in_flight == 0)
     stored = await latest_conversation(client)
     assert said(stored) == [("user", MESSAGE)]
+    assert problem["conversation_id"] == stored["id"], "whoever tries again must know where"
     assert (stored["question_sets"], stored["active_agent"]) == ([], None)
     turn = (await client.get(f"/api/v1/turns/{stored['messages'][0]['turn_id']}")).json()
     assert (turn["status"], turn["problem"]) == ("failed", problem)

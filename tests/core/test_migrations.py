@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic import command
@@ -48,6 +49,23 @@ def test_the_schema_goes_up_matches_the_models_goes_down_and_up_again(database_u
     assert asyncio.run(tables(database_url)) == set()
     command.upgrade(config, "head")
     assert asyncio.run(tables(database_url)) == made
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing(database_url: str) -> None:
+    async def occupy(statement: str) -> None:
+        engine = create_async_engine(async_database_url(database_url))
+        async with engine.begin() as connection:
+            await connection.execute(text(statement))
+        await engine.dispose()
+
+    asyncio.run(occupy("CREATE TABLE question (id INTEGER)"))
+    config = alembic_config(async_database_url(database_url))
+    with pytest.raises(DBAPIError):
+        command.upgrade(config, "head")
+    assert asyncio.run(tables(database_url)) == {"question"}
+    asyncio.run(occupy("DROP TABLE question"))
+    command.upgrade(config, "head")
+    command.check(config)
 
 
 async def test_migrating_twice_changes_nothing(database_url: str) -> None:

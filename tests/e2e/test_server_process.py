@@ -1,5 +1,6 @@
 """The server as a person runs it: it says where it is, the curl line works, it stops cleanly and fails readably."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -65,28 +67,33 @@ def _questions(reply: dict[str, dict[str, list[object]]]) -> list[object]:
     return reply["question_set"]["questions"]
 
 
-def test_told_to_stop_during_a_turn_it_ends_and_keeps_the_message(tmp_path: Path) -> None:
-    with ModelServer() as model:
-        model.script(Silence())
+def test_told_to_stop_during_turns_it_answers_whoever_waits_and_keeps_the_messages(tmp_path: Path) -> None:
+    body = {"message": "hello there", "interview_type": "technical"}
+    with ModelServer() as model, ThreadPoolExecutor(1) as elsewhere:
+        model.script(Silence(), Silence())
         provider = {"OPENAI_BASE_URL": model.base_url, "DEFAULT_MODEL": "gpt-4o", "TURN_TIMEOUT_SECONDS": "600"}
         with launched(tmp_path, **provider) as server:
             server.wait_until_ready()
+            address = f"{server.address}/api/v1/chat"
+            waiting = elsewhere.submit(httpx2.post, address, json=body, timeout=30)
             with httpx2.stream(
-                "POST",
-                f"{server.address}/api/v1/chat",
-                json={"message": "hello there", "interview_type": "technical"},
-                headers={"Accept": "text/event-stream"},
-                timeout=30,
+                "POST", address, json=body, headers={"Accept": "text/event-stream"}, timeout=30
             ) as stream:
-                assert next(line for line in stream.iter_lines() if line) == "event: turn.started"
+                lines = stream.iter_lines()
+                assert next(line for line in lines if line) == "event: turn.started"
+                asyncio.run(model.until(lambda: model.answers_in_flight == 2, 10))
                 status = server.stop()
+                events = [line for line in lines if line.startswith("event: ")]
+            problem = waiting.result()
         model.verify()
 
     assert status == 0
     assert "Traceback" not in server.log
+    assert events[-1] == "event: turn.failed"
+    assert (problem.status_code, problem.json()["code"]) == (503, "turn_interrupted")
     with closing(sqlite3.connect(tmp_path / "greenroom.db")) as database:
-        assert database.execute("SELECT status FROM turn").fetchall() == [("failed",)]
-        assert database.execute("SELECT text FROM message").fetchall() == [("hello there",)]
+        assert database.execute("SELECT status FROM turn").fetchall() == [("failed",)] * 2
+        assert database.execute("SELECT text FROM message").fetchall() == [("hello there",)] * 2
 
 
 def test_a_taken_port_is_said_in_one_line_and_the_database_is_left_alone(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ async def test_a_position_that_does_not_exist_is_a_sentence_for_the_model_which_
         turn = await conducted.turn("make it harder", agent="technical", question_sets=sets)
 
     (told,) = _results(model_server.requests[-1])
-    assert f"The current technical set has {0 if is_empty else 3} questions." in told
+    assert f"Questions in the current technical set: {0 if is_empty else 3}." in told
     assert turn.answer.reply == "Which one do you mean?"
     assert turn.answer.question_set is None
 

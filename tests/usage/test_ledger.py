@@ -137,6 +137,10 @@ async def test_the_calls_of_a_failed_turn_are_booked_too(
         ("triage", True),
         ("triage", False),
     ]
+    refused = booked[-1]
+    assert (refused.input_tokens, refused.cost_usd, refused.is_estimated) == (0, Decimal(0), False), (
+        "nothing was answered"
+    )
     assert detail["usage"]["model_calls"] == 2
 
 

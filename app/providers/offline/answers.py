@@ -46,7 +46,9 @@ def explanation(conversation: Conversation) -> str | None:
 
 def no_such_question(size: int) -> str:
     """For a position that the set does not have."""
-    return f"The current set has {size} questions. Which one do you mean?"
+    if size == 1:
+        return "The current set has 1 question, number 1. Which one do you mean?"
+    return f"The current set has {size} questions, numbered 1 to {size}. Which one do you mean?"
 
 
 def last_discussed(conversation: Conversation) -> int | None:

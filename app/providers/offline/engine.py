@@ -23,6 +23,7 @@ from app.providers.offline.conversation import (
     read_conversation,
 )
 from app.providers.offline.job import Workshop
+from app.providers.offline.keeping import impossible, meaning, shown, standing, unknown_meaning
 from app.providers.offline.manners import ask_for_interview, boundary, is_greeting, pleasantry, wants_preparation
 from app.providers.offline.order import read_order
 from app.providers.offline.posting import Posting
@@ -94,16 +95,24 @@ _TECHNIQUE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 _NEW_SET = re.compile(
     (
-        r"\b(?:questions?|more|new|again|fresh|start over|generate|another (?:set|round|batch)"
+        r"\b(?:questions?|fragen|more|new|again|fresh|start over|generate|another (?:set|round|batch)"
         r"|only .{0,30}ones?|practi[cs]e|prepar\w*|interview|give me"
         r"|ask me|posting|job description|focus)\b|\b\d{1,2} min"
     ),
     re.IGNORECASE,
 )
+_QUERY = re.compile(
+    r"^\W*(?:and |but |so |ok |okay )?(?:what|which|why|how|when|where|who|is|are|was|were|do|does|did|have|has|am)\b",
+    re.IGNORECASE,
+)
+_FRESH = re.compile(
+    r"\b(?:new|more|fresh|another|give me|generate|other|different|make|start over|practi[cs]e|prepar\w*)\b",
+    re.IGNORECASE,
+)
 _THAT_ONE = re.compile(r"\b(?:it|that|this)(?: one| question)?\b", re.IGNORECASE)
 HELP = (
     "I did not understand that. Without a language model I understand sentences such as: "
-    "make question 3 harder; swap 2 for SQL; 8 questions; "
+    "make question 3 harder; swap 2 for SQL; 8 questions; show me the questions; "
     "why would they ask that; a hint for 4; switch to behavioral; what have I spent."
 )
 
@@ -115,10 +124,15 @@ class Engine:
         self._workshop = Workshop(bank)
         self._specialist: tuple[Decider, ...] = (
             _mind_boundaries,
+            _saying(meaning),
             _hand_sideways,
             _look_up_costs,
+            _saying(shown),
+            _saying(impossible),
             _be_polite,
+            self._come_back,
             _explain,
+            _saying(unknown_meaning),
             self._change_questions,
             self._make_questions,
         )
@@ -159,12 +173,17 @@ class Engine:
             return Say(signed(no_such_question(size)))
         return self._call_technique(conversation, positions)
 
+    def _come_back(self, conversation: Conversation) -> Decision | None:
+        """Back in a type whose set is still there: it stands, unless the message asks for more than that."""
+        text = None if self._names_topic(conversation.message) else standing(conversation)
+        return Say(signed(text)) if text and change_in(conversation.message) in {None, Change.REPLACE} else None
+
     def _make_questions(self, conversation: Conversation) -> Decision | None:
         """A new set: the usual answer of an agent that has none yet, and to any wish for questions."""
         message = conversation.message
         is_wish = (
             not conversation.own_size
-            or _NEW_SET.search(message) is not None
+            or (_NEW_SET.search(message) is not None and not _is_remark(message))
             or change_in(message) is not None
             or level_in(message) is not None
             or count_in(message, conversation.interview_type or "") is not None
@@ -182,6 +201,8 @@ class Engine:
         }
         count = None if positions else count_in(message, conversation.interview_type or "")
         level = level_in(message, _known_level(conversation))
+        if count is None and not positions and conversation.own_size:
+            count = conversation.own_size
         if count is not None:
             arguments["count"] = str(count)
         if level is not None:
@@ -199,9 +220,24 @@ def _known_level(conversation: Conversation) -> Level | None:
     return stated or (level_of_posting(Posting(conversation.posting)) if conversation.posting else None)
 
 
+def _saying(reply: Callable[[Conversation], str | None]) -> Decider:
+    """A decider that answers with text or has nothing to say."""
+
+    def decide(conversation: Conversation) -> Decision | None:
+        text = reply(conversation)
+        return Say(signed(text)) if text else None
+
+    return decide
+
+
+def _is_remark(message: str) -> bool:
+    """Whether a message asks about what is there and for nothing new: no reason to throw a set away."""
+    return _QUERY.search(message) is not None and _FRESH.search(message) is None
+
+
 def _triage(conversation: Conversation) -> Decision:
     targets, message = conversation.tools.transfers, conversation.message
-    if (decision := _mind_boundaries(conversation)) is not None:
+    if (decision := _mind_boundaries(conversation) or _saying(meaning)(conversation)) is not None:
         return decision
     has_wish = (
         bool(conversation.posting)

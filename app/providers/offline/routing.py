@@ -13,13 +13,13 @@ _CRAFT_FIELDS = frozenset({"software", "data"})
 
 _NAMES: Mapping[str, str] = {
     BEHAVIORAL: (
-        r"behaviou?ral|competenc(?:y|ies)(?:[- ]based)?|tell me about a time|soft[- ]skills?"
+        r"behaviou?ral|verhaltens\w*|competenc(?:y|ies)(?:[- ]based)?|tell me about a time|soft[- ]skills?"
         r"|leadership principles"
         r"|(?:hr|people|values|culture)[- ](?:round|interview|screen)|fit interview|star "
         r"(?:stor(?:y|ies)|method|format|questions?|answers?)"
     ),
     CASE_STUDY: (
-        r"case[- ]stud(?:y|ies)|case[- ]interviews?|(?:business|consulting|product|mini"
+        r"case[- ]stud(?:y|ies)|fallstudien?|case[- ]interviews?|(?:business|consulting|product|mini"
         r"|practice)[- ]cases?|market[- ]sizing"
         r"|guess?timates?|estimation|fermi|case (?:questions?|round|practice|prep)|a case\b|cases\b"
     ),
@@ -34,7 +34,7 @@ _NAMES: Mapping[str, str] = {
         r"|(?:any|some) questions for (?:us|them)|red flags"
     ),
     TECHNICAL: (
-        r"technical|coding|system[- ]design|leet[- ]?code|white[- ]?board\w*|algorithms?|data "
+        r"technical|technische\w*|fachfragen|coding|system[- ]design|leet[- ]?code|white[- ]?board\w*|algorithms?|data "
         r"structures|programming"
     ),
 }

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from app.providers.offline.bank import Level
 
+MAX_COUNT = 20
+"""Of questions in a set."""
+
 
 class Change(StrEnum):
     """How existing questions are to change."""
@@ -28,11 +31,11 @@ _ORDINALS = (
 _NUMBER = rf"(?:\d{{1,3}}|{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
 _ORDINAL = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{'|'.join(sorted(_ORDINALS, key=len, reverse=True))}|last)"
 _JOIN = r"(?:\s*(?:,|and|&|\+|or|to|through|-|\u2013)\s*)+"
-_LABEL = r"(?:questions?|numbers?|no\.?|nr\.?|positions?|items?|q|#)\s*#?"
+_LABEL = r"(?:questions?|fragen?|nummern?|numbers?|no\.?|nr\.?|positions?|items?|q|#)\s*#?"
 
 _LABELLED = re.compile(rf"(?<![a-z\d]){_LABEL}\s*({_NUMBER}(?:{_JOIN}(?:{_LABEL}\s*)?{_NUMBER})*)\b", re.IGNORECASE)
 _COUNT_NOUN = (
-    r"(?:questions?|cases?|stories|minutes?|mins?|hours?|years?|yrs|days?|weeks?|more|new"
+    r"(?:questions?|fragen?|cases?|stories|minutes?|mins?|hours?|years?|yrs|days?|weeks?|more|new"
     r"|extra|additional|others?|percent|people|%)"
 )
 _BARE = re.compile(
@@ -60,19 +63,26 @@ _CHANGES: tuple[tuple[Change, re.Pattern[str]], ...] = tuple(
         (
             Change.HARDER,
             (
-                r"harder|tougher|more (?:difficult|challenging|demanding|advanced)|too (?:easy|simple)"
+                r"harder|tougher|schwieriger|schwerer"
+                r"|more (?:difficult|challenging|demanding|advanced)|too (?:easy|simple)"
                 r"|increase the difficulty"
             ),
         ),
         (
             Change.EASIER,
-            r"easier|simpler|too (?:hard|difficult|tough)|less (?:difficult|challenging|demanding)|gentler",
+            (
+                r"easier|simpler|leichter|einfacher|too (?:hard|difficult|tough)"
+                r"|less (?:difficult|challenging|demanding)|gentler"
+            ),
         ),
-        (Change.SHORTER, r"shorter|shorten|too long|too wordy|more concise|briefer|tighten|reword|rephrase|wording"),
+        (
+            Change.SHORTER,
+            r"shorter|shorten|k\u00fcrzer|too long|too wordy|more concise|briefer|tighten|reword|rephrase|wording",
+        ),
         (
             Change.REPLACE,
             (
-                r"replac\w+|swap\w*|exchange|switch out|different|another|drop|remove|rewrite|redo"
+                r"replac\w+|ersetz\w*|swap\w*|exchange|switch out|different|another|drop|remove|rewrite|redo"
                 r"|regenerate|instead"
                 r"|something else|do(?:n't| not) like|change|switch"
             ),
@@ -83,9 +93,20 @@ _CHANGES: tuple[tuple[Change, re.Pattern[str]], ...] = tuple(
 _COUNTED = re.compile(
     (
         rf"(?<![\w$€£.#])(?<!question )(?<!questions "
-        rf")({_NUMBER})\s+(?:(?!of\b)[\w-]+\s+){{0,3}}?(?:questions|question|cases|stories|more\b"
+        rf")({_NUMBER})\s+(?:(?!of\b)[\w-]+\s+){{0,3}}?(?:questions|question|fragen|cases|stories|more\b"
         rf"|new\b|extra|additional)"
     ),
+    re.IGNORECASE,
+)
+_COUNT_BELOW_ONE = re.compile(r"(?<![\w$€£.#-])(?:0|-\d{1,3}|zero) (?:new )?questions?\b", re.IGNORECASE)
+_POSITION_ZERO = re.compile(rf"(?<![a-z\d]){_LABEL}\s*#?0(?![\d.,]\d|\d)\b", re.IGNORECASE)
+_ADD = re.compile(
+    rf"\b(?:add|append|noch|plus)\s+(?:me\s+)?(?:another\s+)?({_NUMBER}|an?|some|a few|eine)?\s*(?:[\w-]+\s+){{0,3}}?"
+    r"(?:more|questions?|ones?|extra|additional|fragen?)\b"
+    rf"|\b({_NUMBER}|some|a few)\s+(?:[\w-]+\s+){{0,2}}?(?:more|extra|additional|further)\b"
+    r"(?!\s+(?:difficult|challenging|demanding|advanced|junior|senior|experienced|concise|years?|minutes?|hours?|days?))"
+    r"|\b(?:more|further|extra|additional|another)\s+(?:[\w-]+\s+){0,2}?(?:questions?|ones?|fragen?)\b"
+    r"|^\W*(?:(?:give|show|ask|get) me |i want |can i have )?(?:some )?more(?: please)?\W*$",
     re.IGNORECASE,
 )
 _ONLY_COUNT = re.compile(rf"\b(?:only|just|give me|gimme|need|want)\s+({_NUMBER})\s*[.!?]?$", re.IGNORECASE)
@@ -187,7 +208,42 @@ def count_in(message: str, own_type: str = "") -> int | None:
     if match is None or _MAKE_SOME.search(message):
         return None
     number = _number(match.group(1))
-    return min(number, 20) if number > 0 else None
+    return min(number, MAX_COUNT) if number > 0 else None
+
+
+def count_asked(message: str) -> int | None:
+    """The number of questions as the message gives it, also one that no set can have."""
+    if _COUNT_BELOW_ONE.search(message):
+        return 0
+    match = None if _MAKE_SOME.search(message) else _COUNTED.search(message) or _ONLY_COUNT.search(message)
+    return _number(match.group(1)) if match else None
+
+
+def more_in(message: str) -> int | None:
+    """How many questions are to come on top of a set: 0 where no number is named, None where none is to."""
+    match = _ADD.search(message)
+    if match is None:
+        return None
+    is_other_wish = level_in(message) is not None or changes_in(message)
+    word = (match.group(1) or match.group(2) or "").lower()
+    if word and (word.isdigit() or word in _WORDS):
+        return _number(word)
+    if is_other_wish:
+        return None
+    is_one = word in {"a", "an", "eine"} or re.search(r"\banother\b|\bquestion\b(?!s)", match.group(), re.IGNORECASE)
+    return 1 if is_one else 0
+
+
+def changes_in(message: str) -> frozenset[Change]:
+    """Every way in which questions are to be reshaped. To replace one is not among them: it goes with each."""
+    return frozenset(
+        change for change, words in _CHANGES if change is not Change.REPLACE and words.search(message) is not None
+    )
+
+
+def is_position_zero(message: str) -> bool:
+    """Whether the message names a question 0, which no set has."""
+    return _POSITION_ZERO.search(message) is not None
 
 
 def level_in(message: str, current: Level | None = None) -> Level | None:
