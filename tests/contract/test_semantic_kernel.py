@@ -3,7 +3,6 @@
 A test's name states the fact, its docstring what our code does about it. An upgrade that changes one fails here first.
 """
 
-import time
 import warnings
 from typing import Any
 
@@ -96,8 +95,6 @@ async def test_cancelling_the_tasks_of_the_runtime_ends_the_model_call(
         turn.result.cancel()
         with pytest.raises(TimeoutError):  # Neither a timeout nor cancel() stops the model call.
             await server.until(lambda: server.aborted_by_client > 0, timeout_seconds=0.1)
-        started = time.monotonic()
-    assert time.monotonic() - started < 1
     await server.until(lambda: server.aborted_by_client == 1 and server.answers_in_flight == 0)
 
 

@@ -7,7 +7,14 @@ from functools import cached_property
 
 from app.providers.offline.bank import BankQuestion, Level, QuestionBank
 from app.providers.offline.order import Order
-from app.providers.offline.posting import ASIDE_WEIGHT, Posting
+from app.providers.offline.posting import (
+    ASIDE_WEIGHT,
+    TITLE_WEIGHT,
+    Posting,
+    is_beside_the_duties,
+    is_whole,
+    reads_like_a_duty,
+)
 from app.providers.offline.skills import Mention, SkillFinder, field_of_posting, field_of_title, level_of_posting
 from app.providers.offline.vocabulary import ALIASES, THEMES
 from app.providers.offline.wishes import level_in
@@ -27,6 +34,13 @@ class Evidence:
     fragment: str
     weight: int
     start: int
+    is_quotable: bool = True
+    """Whether the fragment, read alone, says what the job asks for."""
+
+    @property
+    def requirement(self) -> str | None:
+        """The fragment as a question may quote it."""
+        return self.fragment if self.is_quotable else None
 
 
 @dataclass(frozen=True)
@@ -129,7 +143,8 @@ def _skills(posting: Posting, mentions: tuple[Mention, ...]) -> dict[str, Eviden
         if line is None or (mention.skill in best and best[mention.skill].weight >= line.weight):
             continue
         if fragment := posting.fragment(mention.start, mention.end):
-            best[mention.skill] = Evidence(mention.text, fragment, line.weight, mention.start)
+            is_quotable = is_whole(fragment) and not is_beside_the_duties(line.text, fragment)
+            best[mention.skill] = Evidence(mention.text, fragment, line.weight, mention.start, is_quotable)
     asked = {skill: evidence for skill, evidence in best.items() if evidence.weight > ASIDE_WEIGHT}
     return dict(sorted((asked or best).items(), key=lambda item: item[1].start))
 
@@ -139,11 +154,12 @@ def _themes(posting: Posting) -> dict[str, Evidence]:
     for category, words in _THEMES.items():
         for line in posting.lines:
             is_better = category not in themes or themes[category].weight < line.weight
-            if line.weight == ASIDE_WEIGHT or line.is_heading or not is_better:
+            if line.weight in {ASIDE_WEIGHT, TITLE_WEIGHT} or line.is_heading or not is_better:
                 continue
             if (match := words.search(line.text)) is None:
                 continue
             start = line.start + match.start()
-            if fragment := posting.fragment(start, line.start + match.end()):
+            fragment = posting.fragment(start, line.start + match.end())
+            if fragment and reads_like_a_duty(line, fragment):
                 themes[category] = Evidence(category.replace("_", " "), fragment, line.weight, start)
     return themes

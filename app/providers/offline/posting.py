@@ -42,6 +42,52 @@ _TO_A_MACHINE = re.compile(
 )
 _ABOUT_OTHERS = re.compile(r"\breport(?:s|ing)? (?:directly )?to\b|\bled by\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"\u201c][^\"\u201d]{3,200}[\"\u201d]")
+_HEADER = re.compile(
+    r"^(?:subject|from|to|cc|bcc|sent|date|fwd?|re|req|ref|reference|tel|phone|mobile|e-?mail|web|website|location|place"
+    r"|standort|based|hours|working hours|shifts?|contract|salary|pay|package|start|starts|closing|deadline|gehalt|contact"
+    r"|department|reports to|employer|company|job (?:title|id|type)|grade|title|posted|category|sector|region)\b"
+    r"(?:\s?(?:[:#|]|\.\s)|\s{2,}|\t)",
+    re.IGNORECASE,
+)
+_BESIDE_THE_DUTIES = re.compile(
+    r"@\w|https?:|\bwww\.|\]\(|\+?\d[\d ()-]{9,}\d"
+    r"|\b(?:salary|ctc|lpa|per annum|p\.a\.|hourly|per hour|wages?|bonus(?:es)?(?! cycle)|stipend|incentives?)\b"
+    r"|\b(?:own|personal) (?:laptop|vehicle|bike|car|phone|smartphone|tools|transport)\b"
+    r"|\b(?:GB RAM|laptop|smartphone|broadband|wi-?fi|internet connection|headset|uniform)\b"
+    r"|\binterviews? (?:is|are|with|will|stages?|rounds?|panel|process|day)\b|\b(?:a )?chat with\b|\bhow to apply\b"
+    r"|\bto apply\b|\bapply (?:by|with|via|to|now|at|through)\b|\bapplications?\b.{0,30}\b(?:close|deadline|by|to)\b"
+    r"|\b(?:cv|r\u00e9sum\u00e9|cover letter)\b"
+    r"|\b(?:we offer|benefits|perks|pension|annual leave|holidays?|insurance|401|free (?:lunch|parking|meals?))\b"
+    r"|\btraining (?:will be|is) (?:given|provided)|\bfull training\b|\btraining agreement\b"
+    r"|\b(?:Inc|Ltd|LLC|GmbH|plc|Corp)\b\.?|\bequal opportunit|\bwithout regard\b|\bprivacy\b|\bcookies?\b",
+    re.IGNORECASE,
+)
+_EMPLOYER_TALK = re.compile(
+    r"^(?:we|our|us|the company|founded|join us|who we are|why us)\b"
+    r"(?! (?:need|want|expect|require|are looking|look for|would like|ask)\b)",
+    re.IGNORECASE,
+)
+_DUTY = re.compile(
+    r"\byou(?:'|\u2019)?ll\b|\byou (?:will|have|can|own|lead|know|bring|must|should|need|would|are able|manage|work"
+    r"|write|build|run|make|take|help|design|plan|report|support)\b|\bmust\b|\bshould (?:be|have)\b|\bability\b"
+    r"|\bable to\b|\bexperienced?\b|\bresponsib\w+|\bskills?\b|\bknowledge\b|\brequired\b|\bessential\b"
+    r"|\bdesirable\b|\bproven\b|\bwilling\w*|\bcomfortable\b|\bconfident\b|\bproficien\w+|\bfamiliar\w*"
+    r"|\bwe (?:need|want|expect|require|are looking)\b|\blooking for\b|\byears of\b|\bthe (?:successful )?candidate\b"
+    r"|\bpost ?holder\b|\bwill (?:be|prepare|lead|manage|work|own|support|report)\b",
+    re.IGNORECASE,
+)
+_DUTY_FIRST = re.compile(
+    r"^(?:(?:to|and|daily|weekly|also) )?(?:achiev|act|administ|advis|agre|analy[sz]|assess|assist|audit|build|buil|champion|check"
+    r"|clean|clos|coach|collaborat|communicat|complet|conduct|contribut|coordinat|co-ordinat|creat|debug|defin|deliver|deploy"
+    r"|design|develop|diagnos|document|draft|driv|ensur|escalat|establish|evaluat|explain|facilitat|fix|follow|forecast"
+    r"|gather|grow|guid|handl|help|hir|identif|implement|improv|influenc|inspect|install|introduc|investigat|keep|launch"
+    r"|lead|led|learn|liais|listen|maintain|mak|manag|mentor|monitor|motivat|negotiat|operat|optimi[sz]|organi[sz]|overs"
+    r"|own|pair|participat|partner|perform|persuad|plan|prepar|present|priorit|process|produc|promot|provid|push|reconcil"
+    r"|recruit|repair|report|research|resolv|review|run|runn|schedul|sell|serv|set|shap|ship|supervis|support|tak|teach|test"
+    r"|track|train|translat|troubleshoot|tun|turn|us|verif|work|writ)(?:e|es|s|ing|y|ies|ying|ning|ting)?\b",
+    re.IGNORECASE,
+)
+_MIN_DUTY_WORDS = 4
 _TAG = (
     r"</?(?:a|b|body|br|code|div|em|h[1-6]|html|i|li|ol|p|span|strong|table|td|tr|u|ul)\b[^<>]*>"
     r"|&(?:bull|nbsp|#8226|#160);"
@@ -61,6 +107,7 @@ class Line:
     text: str
     weight: int
     is_heading: bool = False
+    is_item: bool = False
 
     @property
     def end(self) -> int:
@@ -120,8 +167,29 @@ class Posting:
             weight = weight if section is None else section
             is_title = is_first and len(text) <= 120
             own = TITLE_WEIGHT if is_title else ASIDE_WEIGHT if _ABOUT_OTHERS.search(text) else weight
-            yield Line(offset, text, own, is_heading=section is not None)
+            yield Line(offset, text, own, is_heading=section is not None, is_item=is_item)
             is_first = False
+
+
+def is_beside_the_duties(line: str, fragment: str) -> bool:
+    """Whether a fragment of a line is a header, a contact, or about pay, equipment, benefits or the employer."""
+    return bool(_HEADER.search(line) or _BESIDE_THE_DUTIES.search(fragment) or _EMPLOYER_TALK.search(fragment))
+
+
+def reads_like_a_duty(line: Line, fragment: str) -> bool:
+    """Whether a fragment says what somebody is to do or to bring. In doubt it does not."""
+    if line.is_heading or len(fragment.split()) < _MIN_DUTY_WORDS or is_beside_the_duties(line.text, fragment):
+        return False
+    starts_something = line.text.startswith(fragment) or not fragment[0].islower()
+    if not starts_something or not is_whole(fragment):
+        return False
+    is_listed = line.is_item and line.weight == REQUIREMENT_WEIGHT and line.text.startswith(fragment)
+    return is_listed or bool(_DUTY.search(fragment) or _DUTY_FIRST.search(fragment))
+
+
+def is_whole(fragment: str) -> bool:
+    """Whether no bracket of the fragment stands alone."""
+    return fragment.count("(") == fragment.count(")")
 
 
 def _is_heading(text: str) -> bool:

@@ -162,7 +162,7 @@ class Reviser:
             return None
         self._taken.add(question.id)
         evidence = min(self._selector.fit(question).evidence, key=lambda e: (-e.weight, e.start), default=None)
-        draft = Draft(question, evidence=evidence, requirement=evidence.fragment if evidence else None)
+        draft = Draft(question, evidence=evidence, requirement=evidence.requirement if evidence else None)
         return Replacement(position, draft, change.replace("{}", question.difficulty))
 
     def _source(self, current: dict[str, Any]) -> BankQuestion | None:

@@ -140,7 +140,7 @@ class Selector:
         return Draft(
             question,
             evidence=evidence,
-            requirement=evidence.fragment if evidence else None,
+            requirement=evidence.requirement if evidence else None,
             is_wished=self.fit(question).tier is Tier.WISHED,
         )
 

@@ -26,6 +26,9 @@ _IN_LIST_RIGHT = re.compile(
 )
 _STARTS_LIST = re.compile(rf"^(?:\s*[,/]|\s+(?:{_SKILL_NOUN})\b)", re.IGNORECASE)
 
+_AS_SOMETHING_ELSE = re.compile(r"^[ -]injections?\b", re.IGNORECASE)
+"""What turns the name of a skill into the name of an attack."""
+
 _NO_PLURALS = frozenset({"sales", "windows"})
 
 _LEVEL_WORDS: tuple[tuple[Level, str], ...] = (
@@ -165,6 +168,8 @@ def _is_meant(spelling: str, text: str, start: int, end: int, *, is_request: boo
     if spelling.startswith("."):
         return start > 0 and text[start - 1] == "."
     left, right = text[max(start - 25, 0) : start], text[end : end + 25]
+    if _AS_SOMETHING_ELSE.match(right):
+        return False
     if spelling in LISTED:
         has_case = is_request or text[start:end] == (spelling.capitalize() if spelling == "go" else spelling.upper())
         is_first = bool(_STARTS_LIST.match(right) and _AT_START.search(left))

@@ -260,7 +260,7 @@ FIELD_WORDS: Mapping[str, str] = {
 
 THEMES: Mapping[str, str] = {
     "adaptability": r"adapt\w*|flexib\w*|ambigu\w*|fast[- ]paced|fast[- ]changing",
-    "balance": r"hybrid|remote|on[- ]call|weekends?|nights?|shifts?|overtime|travel|hours",
+    "balance": r"hybrid|remote|on[- ]call|weekends?|nights?|shift (?:work|pattern)s?|(?:early|late|rotating) shifts?|overtime|travel|working hours",
     "change_management": r"chang(?:e|ing) (?:management|programme|process)|transform\w*|roll[- ]?outs?|introduc\w+",
     "collaboration": (
         r"collaborat\w*|cross[- ]functional|teamwork|team player|work(?:ing)? (?:closely )?with"
@@ -268,12 +268,12 @@ THEMES: Mapping[str, str] = {
     ),
     "communication": r"communicat\w*|present(?:ing|ations?)?|explain\w*|write[s]? (?:clear|well)|written|storytell\w*",
     "conflict": r"conflicts?|disagree\w*|difficult conversations?|negotiat\w*|push back",
-    "culture": r"values|cultur\w*|how we work|principles",
+    "culture": r"(?:our|company|shared) values|cultur\w*|how we work|principles",
     "customer_focus": r"customers?|clients?|patients?|guests?|pupils|users?|members",
     "decision_making": r"decisions?|decides?\b|judge?ment",
     "delivery": r"deliver\w*|ship\w*|deadlines?|on time",
-    "feedback": r"feedback|review(?:s|ing)?|coach\w*",
-    "growth": r"learn\w*|training|development|mentor\w*|career|study|grow with",
+    "feedback": r"feedback|(?:code|design|performance|peer) reviews?|coach\w*",
+    "growth": r"learn\w*|(?:professional|personal|career) development|mentor\w*|career|grow with",
     "influence": r"influenc\w*|persuad\w*|convinc\w*|buy[- ]in|stakeholders?|without authority",
     "integrity": r"confidential\w*|integrity|honest\w*|ethic\w*|complian\w*|discretion",
     "leadership": (
@@ -282,15 +282,15 @@ THEMES: Mapping[str, str] = {
     ),
     "learning": r"learn\w*|curio\w*|study|quick to pick up|new (?:tools|technolog\w+)",
     "mentoring": r"mentor\w*|coach\w*|support junior|develop (?:others|people|your team)",
-    "ownership": r"\bown(?:s|ing|ership)?\b|end[- ]to[- ]end|autonom\w*|independen\w*|responsib\w*",
+    "ownership": r"(?<!your )(?<!our )(?<!their )(?<!its )(?<!his )(?<!her )\bown(?:s|ing|ership)?\b|end[- ]to[- ]end|autonom\w*|independen\w*|responsib\w*",
     "prioritization": r"priorit\w*|deadlines?|(?:time|under) pressure|multiple (?:tasks|projects)|juggl\w*|competing",
     "prioritisation": r"priorit\w*|deadlines?|(?:time|under) pressure|multiple (?:tasks|projects)|juggl\w*|competing",
     "problem_solving": r"problem[- ]?solv\w*|problems?|troubleshoot\w*|investigat\w*|root cause|analytical",
     "quality": r"quality|accura\w*|attention to detail|precis\w*|standards?|careful\w*|care with",
-    "risk_management": r"risks?|safety|safeguard\w*|internal controls?",
-    "role": r"responsib\w*|report(?:s|ing)? to|\bown(?:s|ing|ership)?\b|you will",
+    "risk_management": r"risks?|safety(?! stock)|safeguard\w*|internal controls?",
+    "role": r"responsib\w*|report(?:s|ing)? to|(?<!your )(?<!our )(?<!their )\bown(?:s|ing|ership)?\b|you will (?!have|be )",
     "stakeholder_management": r"stakeholders?|partners?|executives?|leadership team|board\b|cross[- ]functional",
     "team": r"teams?\b|colleagues|collaborat\w*|squads?",
-    "technology": r"tools?|stack|systems?|platforms?|software|equipment|automation",
+    "technology": r"tools|tech(?:nology)? stack|platforms?|software|automation",
 }
 """What in a posting speaks for a category of questions, as an alternative of regular expressions."""

@@ -105,7 +105,7 @@ _ADD = re.compile(
     r"(?:more|questions?|ones?|extra|additional|fragen?)\b"
     rf"|\b({_NUMBER}|some|a few)\s+(?:[\w-]+\s+){{0,2}}?(?:more|extra|additional|further)\b"
     r"(?!\s+(?:difficult|challenging|demanding|advanced|junior|senior|experienced|concise|years?|minutes?|hours?|days?))"
-    r"|\b(?:more|further|extra|additional|another)\s+(?:[\w-]+\s+){0,2}?(?:questions?|ones?|fragen?)\b"
+    r"|\b(?:more|further|extra|additional|another)\s+(?!(?:set|round|batch)\b)(?:[\w-]+\s+){0,2}?(?:questions?|ones?|fragen?)\b"
     r"|^\W*(?:(?:give|show|ask|get) me |i want |can i have )?(?:some )?more(?: please)?\W*$",
     re.IGNORECASE,
 )
