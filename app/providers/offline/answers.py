@@ -44,6 +44,15 @@ def explanation(conversation: Conversation) -> str | None:
     return explain(conversation, current, position or 1) + note
 
 
+def criteria(conversation: Conversation, positions: tuple[int, ...]) -> str:
+    """What the first of these questions is after."""
+    current, size = conversation.own_set, conversation.own_size
+    if current is None or not positions or positions[-1] > size:
+        return no_such_question(size)
+    text = current.question(positions[0])["text"]
+    return f"{_criteria(conversation, current, positions[0]).strip()}\n\nIt reads: {text}"
+
+
 def no_such_question(size: int) -> str:
     """For a position that the set does not have."""
     if size == 1:

@@ -32,6 +32,7 @@ from app.providers.offline.skills import field_of_title, level_of_posting
 from app.providers.offline.wishes import Change, change_in, count_in, level_in, number_in, positions_in
 
 FOCUS_CHARACTERS = 300
+MAX_REMARK_CHARACTERS = 200
 DEFAULT_ESTIMATE, MAX_ESTIMATE = 5, 20
 
 
@@ -106,7 +107,8 @@ _QUERY = re.compile(
     re.IGNORECASE,
 )
 _FRESH = re.compile(
-    r"\b(?:new|more|fresh|another|give me|generate|other|different|make|start over|practi[cs]e|prepar\w*)\b",
+    r"\b(?:new|more|fresh|(?:what|how) about|another|give me|generate|other|different|make|start over|practi[cs]e"
+    r"|prepar\w*)\b",
     re.IGNORECASE,
 )
 _THAT_ONE = re.compile(r"\b(?:it|that|this)(?: one| question)?\b", re.IGNORECASE)
@@ -132,8 +134,8 @@ class Engine:
             _be_polite,
             self._come_back,
             _explain,
-            _saying(unknown_meaning),
             self._change_questions,
+            _saying(unknown_meaning),
             self._make_questions,
         )
 
@@ -181,15 +183,16 @@ class Engine:
     def _make_questions(self, conversation: Conversation) -> Decision | None:
         """A new set: the usual answer of an agent that has none yet, and to any wish for questions."""
         message = conversation.message
+        is_remark = _is_remark(message)
         is_wish = (
             not conversation.own_size
-            or (_NEW_SET.search(message) is not None and not _is_remark(message))
+            or (_NEW_SET.search(message) is not None and not is_remark)
             or change_in(message) is not None
-            or level_in(message) is not None
+            or (level_in(message) is not None and not is_remark)
             or count_in(message, conversation.interview_type or "") is not None
             or any(words.search(message) for _, words in _TECHNIQUE_NAMES)
             or _named_technique(conversation) is not None
-            or self._names_topic(message)
+            or (self._names_topic(message) and not is_remark)
         )
         return self._call_technique(conversation, ()) if is_wish else None
 
@@ -232,7 +235,9 @@ def _saying(reply: Callable[[Conversation], str | None]) -> Decider:
 
 def _is_remark(message: str) -> bool:
     """Whether a message asks about what is there and for nothing new: no reason to throw a set away."""
-    return _QUERY.search(message) is not None and _FRESH.search(message) is None
+    return (
+        len(message) < MAX_REMARK_CHARACTERS and _QUERY.search(message) is not None and _FRESH.search(message) is None
+    )
 
 
 def _triage(conversation: Conversation) -> Decision:

@@ -143,7 +143,8 @@ def _skills(posting: Posting, mentions: tuple[Mention, ...]) -> dict[str, Eviden
         if line is None or (mention.skill in best and best[mention.skill].weight >= line.weight):
             continue
         if fragment := posting.fragment(mention.start, mention.end):
-            is_quotable = is_whole(fragment) and not is_beside_the_duties(line.text, fragment)
+            is_duty_line = line.weight != TITLE_WEIGHT and not is_beside_the_duties(line.text, fragment)
+            is_quotable = is_duty_line and is_whole(fragment)
             best[mention.skill] = Evidence(mention.text, fragment, line.weight, mention.start, is_quotable)
     asked = {skill: evidence for skill, evidence in best.items() if evidence.weight > ASIDE_WEIGHT}
     return dict(sorted((asked or best).items(), key=lambda item: item[1].start))

@@ -2,7 +2,7 @@
 
 import re
 
-from app.providers.offline.answers import last_discussed, no_such_question
+from app.providers.offline.answers import criteria, last_discussed, no_such_question
 from app.providers.offline.conversation import Conversation
 from app.providers.offline.posting import Posting
 from app.providers.offline.routing import named_types
@@ -14,12 +14,14 @@ from app.providers.offline.wishes import (
     is_position_zero,
     level_in,
     more_in,
+    names_question,
     positions_in,
 )
 
 SHORT_MESSAGE_CHARACTERS = 200
 POSTING_LINES = 4
 MORE_WHERE_NONE_IS_NAMED = 5
+MAX_BARE_WORDS = 3
 SEE_THE_SET = 'Say "show me the questions" to see them, or name one to change, such as "make question 2 harder".'
 
 _SHOW = r"(?:show|list|display|repeat|print|read|see|view|remind|zeig\w*|wiederhol\w*)"
@@ -32,7 +34,7 @@ _SHOW_SET = re.compile(
     re.IGNORECASE,
 )
 _SHOW_ONE = re.compile(
-    rf"\b{_SHOW}\b|\b(?:what|which) (?:was|is) (?:question|q|number|no\.?|#)\s*\d"
+    rf"\b{_SHOW}\b|\b(?:what|which) (?:was|is) (?:(?:question|q|number|no\.?|#)\s*\d|the \w+ question\b)"
     r"|^\W*(?:and |now |ok |okay )?(?:question|frage|number|no\.?|q|#)\s*#?\d{1,3}(?: again)?(?: please| bitte)?\W*$",
     re.IGNORECASE,
 )
@@ -56,7 +58,7 @@ _REMOVE = re.compile(
     re.IGNORECASE,
 )
 _IN_ITS_PLACE = re.compile(
-    r"\b(?:replac\w*|swap\w*|instead|another|different|exchange|for an?\b|for (?!me\b|now\b|us\b))", re.IGNORECASE
+    r"\b(?:replac\w*|swap\w*|instead|another|different|new|exchange|for an?\b|for (?!me\b|now\b|us\b))", re.IGNORECASE
 )
 _KEEP = re.compile(r"\b(?:keep|behalt\w*)\b", re.IGNORECASE)
 _ONLY_SOME = re.compile(
@@ -146,7 +148,13 @@ def meaning(conversation: Conversation) -> str | None:
 
 def unknown_meaning(conversation: Conversation) -> str | None:
     """For a word that is not known here, or a question of the set that is to be explained."""
-    if not conversation.own_size or not _ASKS_ANY_TERM.search(conversation.message):
+    message = conversation.message
+    is_other_wish = change_in(message) is not None or count_asked(message) is not None
+    if not conversation.own_size or is_other_wish or len(message) > SHORT_MESSAGE_CHARACTERS:
+        return None
+    if names_question(message):
+        return criteria(conversation, positions_in(message, conversation.own_size))
+    if not _ASKS_ANY_TERM.search(message):
         return None
     return (
         "To explain that takes a language model, and none is connected. I can say what a question is after: "
@@ -201,7 +209,9 @@ def impossible(conversation: Conversation) -> str | None:
 def standing(conversation: Conversation) -> str | None:
     """For who comes back to a type whose set is still there, and asks for nothing else."""
     message, own, size = conversation.message, conversation.interview_type or "", conversation.own_size
-    is_back = conversation.was_handed_over or _RETURN.search(message) is not None
+    is_back = (
+        conversation.was_handed_over or _RETURN.search(message) is not None or len(message.split()) <= MAX_BARE_WORDS
+    )
     if not size or not is_back or own not in named_types(message, [own]):
         return None
     wants_other = (

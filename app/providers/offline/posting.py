@@ -44,8 +44,9 @@ _ABOUT_OTHERS = re.compile(r"\breport(?:s|ing)? (?:directly )?to\b|\bled by\b", 
 _QUOTED = re.compile(r"[\"\u201c][^\"\u201d]{3,200}[\"\u201d]")
 _HEADER = re.compile(
     r"^(?:subject|from|to|cc|bcc|sent|date|fwd?|re|req|ref|reference|tel|phone|mobile|e-?mail|web|website|location|place"
-    r"|standort|based|hours|working hours|shifts?|contract|salary|pay|package|start|starts|closing|deadline|gehalt|contact"
-    r"|department|reports to|employer|company|job (?:title|id|type)|grade|title|posted|category|sector|region)\b"
+    r"|standort|based|hours|working hours|shifts?|contract|salary|pay|package|start|starts|closing|deadline|gehalt"
+    r"|contact|department|reports to|employer|company|job (?:title|id|type)|grade|title|posted|category|sector"
+    r"|region)\b"
     r"(?:\s?(?:[:#|]|\.\s)|\s{2,}|\t)",
     re.IGNORECASE,
 )
@@ -56,7 +57,7 @@ _BESIDE_THE_DUTIES = re.compile(
     r"|\b(?:GB RAM|laptop|smartphone|broadband|wi-?fi|internet connection|headset|uniform)\b"
     r"|\binterviews? (?:is|are|with|will|stages?|rounds?|panel|process|day)\b|\b(?:a )?chat with\b|\bhow to apply\b"
     r"|\bto apply\b|\bapply (?:by|with|via|to|now|at|through)\b|\bapplications?\b.{0,30}\b(?:close|deadline|by|to)\b"
-    r"|\b(?:cv|r\u00e9sum\u00e9|cover letter)\b"
+    r"|\b(?:shortlist\w*|interviewed|cv|r\u00e9sum\u00e9|cover letter)\b"
     r"|\b(?:we offer|benefits|perks|pension|annual leave|holidays?|insurance|401|free (?:lunch|parking|meals?))\b"
     r"|\btraining (?:will be|is) (?:given|provided)|\bfull training\b|\btraining agreement\b"
     r"|\b(?:Inc|Ltd|LLC|GmbH|plc|Corp)\b\.?|\bequal opportunit|\bwithout regard\b|\bprivacy\b|\bcookies?\b",
@@ -77,8 +78,8 @@ _DUTY = re.compile(
     re.IGNORECASE,
 )
 _DUTY_FIRST = re.compile(
-    r"^(?:(?:to|and|daily|weekly|also) )?(?:achiev|act|administ|advis|agre|analy[sz]|assess|assist|audit|build|buil|champion|check"
-    r"|clean|clos|coach|collaborat|communicat|complet|conduct|contribut|coordinat|co-ordinat|creat|debug|defin|deliver|deploy"
+    r"^(?:(?:to|and|daily|weekly|also) )?(?:achiev|act|administ|advis|agre|analy[sz]|assess|assist|audit|build|buil"
+    r"|champion|check|clean|clos|coach|collaborat|communicat|complet|conduct|contribut|coordinat|co-ordinat|creat|debug|defin|deliver|deploy"
     r"|design|develop|diagnos|document|draft|driv|ensur|escalat|establish|evaluat|explain|facilitat|fix|follow|forecast"
     r"|gather|grow|guid|handl|help|hir|identif|implement|improv|influenc|inspect|install|introduc|investigat|keep|launch"
     r"|lead|led|learn|liais|listen|maintain|mak|manag|mentor|monitor|motivat|negotiat|operat|optimi[sz]|organi[sz]|overs"
@@ -87,6 +88,7 @@ _DUTY_FIRST = re.compile(
     r"|track|train|translat|troubleshoot|tun|turn|us|verif|work|writ)(?:e|es|s|ing|y|ies|ying|ning|ting)?\b",
     re.IGNORECASE,
 )
+_BROKEN_OFF = re.compile(r"\b(?:of|and|or|the|an?|with|to|for|in|by|from)$|^(?:and|or|but|which|that|who)\b|^#")
 _MIN_DUTY_WORDS = 4
 _TAG = (
     r"</?(?:a|b|body|br|code|div|em|h[1-6]|html|i|li|ol|p|span|strong|table|td|tr|u|ul)\b[^<>]*>"
@@ -180,7 +182,7 @@ def reads_like_a_duty(line: Line, fragment: str) -> bool:
     """Whether a fragment says what somebody is to do or to bring. In doubt it does not."""
     if line.is_heading or len(fragment.split()) < _MIN_DUTY_WORDS or is_beside_the_duties(line.text, fragment):
         return False
-    starts_something = line.text.startswith(fragment) or not fragment[0].islower()
+    starts_something = (line.is_item and line.text.startswith(fragment)) or not fragment[0].islower()
     if not starts_something or not is_whole(fragment):
         return False
     is_listed = line.is_item and line.weight == REQUIREMENT_WEIGHT and line.text.startswith(fragment)
@@ -188,8 +190,9 @@ def reads_like_a_duty(line: Line, fragment: str) -> bool:
 
 
 def is_whole(fragment: str) -> bool:
-    """Whether no bracket of the fragment stands alone."""
-    return fragment.count("(") == fragment.count(")")
+    """Whether no bracket of the fragment stands alone and it does not break off in the middle of a phrase."""
+    is_closed = not set("()") & set(re.sub(r"\([^()]*\)", "", fragment))
+    return is_closed and _BROKEN_OFF.search(fragment) is None
 
 
 def _is_heading(text: str) -> bool:

@@ -260,13 +260,19 @@ FIELD_WORDS: Mapping[str, str] = {
 
 THEMES: Mapping[str, str] = {
     "adaptability": r"adapt\w*|flexib\w*|ambigu\w*|fast[- ]paced|fast[- ]changing",
-    "balance": r"hybrid|remote|on[- ]call|weekends?|nights?|shift (?:work|pattern)s?|(?:early|late|rotating) shifts?|overtime|travel|working hours",
+    "balance": (
+        r"hybrid|remote|on[- ]call|weekends?|nights?|shift (?:work|pattern)s?|(?:early|late|rotating) shifts?"
+        r"|overtime|travel|working hours"
+    ),
     "change_management": r"chang(?:e|ing) (?:management|programme|process)|transform\w*|roll[- ]?outs?|introduc\w+",
     "collaboration": (
         r"collaborat\w*|cross[- ]functional|teamwork|team player|work(?:ing)? (?:closely )?with"
         r"|pair with|alongside"
     ),
-    "communication": r"communicat\w*|present(?:ing|ations?)?|explain\w*|write[s]? (?:clear|well)|written|storytell\w*",
+    "communication": (
+        r"communicat\w*|present(?:ing|ations?)?\b|explain\w*|write[s]? (?:clear|well)|written"
+        r"|storytell\w*"
+    ),
     "conflict": r"conflicts?|disagree\w*|difficult conversations?|negotiat\w*|push back",
     "culture": r"(?:our|company|shared) values|cultur\w*|how we work|principles",
     "customer_focus": r"customers?|clients?|patients?|guests?|pupils|users?|members",
@@ -277,18 +283,25 @@ THEMES: Mapping[str, str] = {
     "influence": r"influenc\w*|persuad\w*|convinc\w*|buy[- ]in|stakeholders?|without authority",
     "integrity": r"confidential\w*|integrity|honest\w*|ethic\w*|complian\w*|discretion",
     "leadership": (
-        r"lead(?:s|ing)?\b|led|manage (?:a|the|\w+) (?:team|people|\w+ers)|line manage\w*|run "
+        r"lead(?:s|ing)?\b(?! (?:given|generat|time|from|to\b))|led\b"
+        r"|manage (?:a|the|\w+) (?:team|people|\w+ers)|line manage\w*|run "
         r"(?:a team|\d+)|supervis\w*"
     ),
     "learning": r"learn\w*|curio\w*|study|quick to pick up|new (?:tools|technolog\w+)",
     "mentoring": r"mentor\w*|coach\w*|support junior|develop (?:others|people|your team)",
-    "ownership": r"(?<!your )(?<!our )(?<!their )(?<!its )(?<!his )(?<!her )\bown(?:s|ing|ership)?\b|end[- ]to[- ]end|autonom\w*|independen\w*|responsib\w*",
+    "ownership": (
+        r"(?<!your )(?<!our )(?<!their )(?<!its )(?<!his )(?<!her )\bown(?:s|ing|ership)?\b"
+        r"|end[- ]to[- ]end|autonom\w*|independen\w*|responsib\w*"
+    ),
     "prioritization": r"priorit\w*|deadlines?|(?:time|under) pressure|multiple (?:tasks|projects)|juggl\w*|competing",
     "prioritisation": r"priorit\w*|deadlines?|(?:time|under) pressure|multiple (?:tasks|projects)|juggl\w*|competing",
     "problem_solving": r"problem[- ]?solv\w*|problems?|troubleshoot\w*|investigat\w*|root cause|analytical",
     "quality": r"quality|accura\w*|attention to detail|precis\w*|standards?|careful\w*|care with",
     "risk_management": r"risks?|safety(?! stock)|safeguard\w*|internal controls?",
-    "role": r"responsib\w*|report(?:s|ing)? to|(?<!your )(?<!our )(?<!their )\bown(?:s|ing|ership)?\b|you will (?!have|be )",
+    "role": (
+        r"responsib\w*|report(?:s|ing)? to|(?<!your )(?<!our )(?<!their )\bown(?:s|ing|ership)?\b"
+        r"|you will (?!have|be )"
+    ),
     "stakeholder_management": r"stakeholders?|partners?|executives?|leadership team|board\b|cross[- ]functional",
     "team": r"teams?\b|colleagues|collaborat\w*|squads?",
     "technology": r"tools|tech(?:nology)? stack|platforms?|software|automation",

@@ -82,7 +82,7 @@ _CHANGES: tuple[tuple[Change, re.Pattern[str]], ...] = tuple(
         (
             Change.REPLACE,
             (
-                r"replac\w+|ersetz\w*|swap\w*|exchange|switch out|different|another|drop|remove|rewrite|redo"
+                r"replac\w+|delete|ersetz\w*|swap\w*|exchange|switch out|different|another|drop|remove|rewrite|redo"
                 r"|regenerate|instead"
                 r"|something else|do(?:n't| not) like|change|switch"
             ),
@@ -99,7 +99,9 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _COUNT_BELOW_ONE = re.compile(r"(?<![\w$€£.#-])(?:0|-\d{1,3}|zero) (?:new )?questions?\b", re.IGNORECASE)
-_POSITION_ZERO = re.compile(rf"(?<![a-z\d]){_LABEL}\s*#?0(?![\d.,]\d|\d)\b", re.IGNORECASE)
+_POSITION_ZERO = re.compile(
+    rf"(?<![a-z\d]){_LABEL}\s*#?(?:0(?![\d.,]\d|\d)|zero)\b|\b(?:make|replace|swap|drop|remove)\s+0\b", re.IGNORECASE
+)
 _ADD = re.compile(
     rf"\b(?:add|append|noch|plus)\s+(?:me\s+)?(?:another\s+)?({_NUMBER}|an?|some|a few|eine)?\s*(?:[\w-]+\s+){{0,3}}?"
     r"(?:more|questions?|ones?|extra|additional|fragen?)\b"
@@ -107,6 +109,10 @@ _ADD = re.compile(
     r"(?!\s+(?:difficult|challenging|demanding|advanced|junior|senior|experienced|concise|years?|minutes?|hours?|days?))"
     r"|\b(?:more|further|extra|additional|another)\s+(?!(?:set|round|batch)\b)(?:[\w-]+\s+){0,2}?(?:questions?|ones?|fragen?)\b"
     r"|^\W*(?:(?:give|show|ask|get) me |i want |can i have )?(?:some )?more(?: please)?\W*$",
+    re.IGNORECASE,
+)
+_ONE_RESHAPED = re.compile(
+    r"^\W*(?:please )?(?:give|show|ask) me (?:an?|one) (?:harder|tougher|easier|simpler|shorter) (?:one|question)\b",
     re.IGNORECASE,
 )
 _ONLY_COUNT = re.compile(rf"\b(?:only|just|give me|gimme|need|want)\s+({_NUMBER})\s*[.!?]?$", re.IGNORECASE)
@@ -222,8 +228,8 @@ def count_asked(message: str) -> int | None:
 def more_in(message: str) -> int | None:
     """How many questions are to come on top of a set: 0 where no number is named, None where none is to."""
     match = _ADD.search(message)
-    if match is None:
-        return None
+    if match is None or _LABELLED.search(message):
+        return 1 if _ONE_RESHAPED.search(message) and not _LABELLED.search(message) else None
     is_other_wish = level_in(message) is not None or changes_in(message)
     word = (match.group(1) or match.group(2) or "").lower()
     if word and (word.isdigit() or word in _WORDS):
@@ -239,6 +245,11 @@ def changes_in(message: str) -> frozenset[Change]:
     return frozenset(
         change for change, words in _CHANGES if change is not Change.REPLACE and words.search(message) is not None
     )
+
+
+def names_question(message: str) -> bool:
+    """Whether the message names a question by a word and its number ("question 3"), and not by a bare number."""
+    return _LABELLED.search(message) is not None
 
 
 def is_position_zero(message: str) -> bool:

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from app.providers.offline.bank import Level
@@ -114,8 +112,8 @@ def test_a_step_down_without_a_level_is_junior_and_ends_there() -> None:
 
 
 @pytest.mark.parametrize("piece", ["1, ", "question 3 and ", " ", "the first and ", "more "])
-def test_a_long_odd_message_is_read_quickly(piece: str) -> None:
+def test_a_long_odd_message_is_read_to_the_end(piece: str) -> None:
     message = (piece * 5_000)[:5_000]
-    started = time.perf_counter()
-    positions_in(message, 5), change_in(message), count_in(message, "technical"), level_in(message)
-    assert time.perf_counter() - started < 1
+    assert set(positions_in(message, 5)) <= {1, 3}
+    assert (change_in(message), count_in(message, "technical")) == (None, None)
+    assert level_in(message) is None
