@@ -89,7 +89,7 @@ _DUTY_FIRST = re.compile(
     re.IGNORECASE,
 )
 _BROKEN_OFF = re.compile(r"\b(?:of|and|or|the|an?|with|to|for|in|by|from)$|^(?:and|or|but|which|that|who)\b|^#")
-_MIN_DUTY_WORDS = 4
+_MIN_DUTY_WORDS = 3
 _TAG = (
     r"</?(?:a|b|body|br|code|div|em|h[1-6]|html|i|li|ol|p|span|strong|table|td|tr|u|ul)\b[^<>]*>"
     r"|&(?:bull|nbsp|#8226|#160);"
