@@ -16,7 +16,6 @@ from semantic_kernel.connectors.ai.completion_usage import CompletionUsage
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
 from semantic_kernel.contents import (
     ChatHistory,
-    ChatMessageContent,
     FunctionCallContent,
     StreamingChatMessageContent,
     StreamingTextContent,
@@ -65,7 +64,7 @@ class CallObserver(Protocol):
 
 
 class MeteredChatCompletion(ChatCompletionClientBase):
-    """Delegates to `inner` and tells `observer` what happens."""
+    """Delegates to `inner` and tells `observer` what happens. Only streams: Greenroom makes no other calls."""
 
     SUPPORTS_FUNCTION_CALLING: ClassVar[bool] = True
 
@@ -88,12 +87,6 @@ class MeteredChatCompletion(ChatCompletionClientBase):
     @override
     def _reset_function_choice_settings(self, settings: PromptExecutionSettings) -> None:
         self.inner._reset_function_choice_settings(settings)
-
-    @override
-    async def _inner_get_chat_message_contents(
-        self, chat_history: ChatHistory, settings: PromptExecutionSettings
-    ) -> list[ChatMessageContent]:
-        raise NotImplementedError("Greenroom streams every call")
 
     @override
     async def _inner_get_streaming_chat_message_contents(
