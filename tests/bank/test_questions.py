@@ -3,12 +3,11 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import CatalogError
-from app.providers.offline.bank import Difficulty, Level, QuestionBank
+from app.bank.questions import Difficulty, Level, QuestionBank
 from tests.providers.offline.calls import TYPES, real_bank
 
 ITEM = """
 - id: salary-mid-01
-  level: mid
   text: What would you answer to a low offer?
   twist: It ends today.
   difficulty: easy
@@ -24,10 +23,10 @@ ITEM = """
 """
 
 
-def write_bank(plugins: Path, text: str, interview_type: str = "salary") -> Path:
-    folder = plugins / interview_type
+def write_bank(plugins: Path, text: str, interview_type: str = "salary", file: str = "mid.yaml") -> Path:
+    folder = plugins / interview_type / "questions"
     folder.mkdir(parents=True)
-    (folder / "questions.yaml").write_text(text, encoding="utf-8")
+    (folder / file).write_text(text, encoding="utf-8")
     return plugins
 
 
@@ -52,8 +51,8 @@ def test_an_empty_file_holds_no_questions(tmp_path: Path) -> None:
     [
         (ITEM.replace("  category: offers\n", ""), r"item 1 \(salary-mid-01\): category: Field required"),
         (ITEM + "  colour: red\n", r"item 1 \(salary-mid-01\): colour"),
-        (ITEM.replace("level: mid", "level: expert"), r"level: "),
-        (ITEM.replace("- id: salary-mid-01\n  level", "- level"), r"item 1 \(without id\)"),
+        (ITEM + "  level: mid\n", r"item 1 \(salary-mid-01\): the file says the level"),
+        (ITEM.replace("- id: salary-mid-01\n  text", "- text"), r"item 1 \(without id\)"),
         (ITEM + ITEM, "stands twice"),
         ("- [", "not valid YAML"),
         ("a: 1", "must be a list"),
@@ -63,7 +62,7 @@ def test_an_empty_file_holds_no_questions(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_with_its_item(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(CatalogError, match=complaint) as caught:
         QuestionBank.load(write_bank(tmp_path, text))
-    assert "questions.yaml" in str(caught.value)
+    assert "salary/questions" in str(caught.value)
 
 
 @pytest.mark.parametrize("interview_type", TYPES)

@@ -1,4 +1,4 @@
-"""The built-in question bank: one `questions.yaml` per interview type, read once and checked item by item."""
+"""The built-in question bank: `questions/<level>.yaml` of each interview type, read once and checked item by item."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from app.core.errors import CatalogError
 
-BANK_FILE = "questions.yaml"
+BANK_FOLDER = "questions"
 
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C one reads the whole bank in a tenth of the time; not every installation of PyYAML has it."""
@@ -102,13 +102,13 @@ class QuestionBank:
 
     @classmethod
     def load(cls, plugins_dir: Path) -> "QuestionBank":
-        """Read every `questions.yaml` one folder below `plugins_dir`. A type without one has no questions of its own.
+        """Read every `<type>/questions/<level>.yaml` below `plugins_dir`. A type without any has no own questions.
 
         Raises:
             CatalogError: a file is broken; names the file and the item.
         """
-        paths = sorted(plugins_dir.glob(f"*/{BANK_FILE}"))
-        return cls({path.parent.name: _read(path) for path in paths})
+        folders = sorted(plugins_dir.glob(f"*/{BANK_FOLDER}"))
+        return cls({folder.parent.name: _read_type(folder) for folder in folders if folder.is_dir()})
 
     def of_type(self, interview_type: str) -> tuple[BankQuestion, ...]:
         """The questions of one type; empty where the type brings none."""
@@ -141,7 +141,22 @@ class QuestionBank:
             yield from questions
 
 
-def _read(path: Path) -> tuple[BankQuestion, ...]:
+def _read_type(folder: Path) -> tuple[BankQuestion, ...]:
+    """The questions of a type, its levels in the order of the ladder."""
+    for path in sorted(folder.glob("*.y*ml")):
+        if path.name not in {f"{level}.yaml" for level in Level}:
+            raise CatalogError(f"{path}: the name says the level, so it must be one of {', '.join(Level)} and .yaml")
+    paths = [(folder / f"{level}.yaml", level) for level in Level]
+    questions = tuple(question for path, level in paths if path.is_file() for question in _read(path, level))
+    seen: set[str] = set()
+    for question in questions:
+        if question.id in seen:
+            raise CatalogError(f"{folder}: the id {question.id!r} stands twice; give each question its own")
+        seen.add(question.id)
+    return questions
+
+
+def _read(path: Path, level: Level) -> tuple[BankQuestion, ...]:
     try:
         items = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader either way
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -150,18 +165,14 @@ def _read(path: Path) -> tuple[BankQuestion, ...]:
         return ()
     if not isinstance(items, list):
         raise CatalogError(f"{path}: must be a list of questions")
-    questions = tuple(_question(path, number, item) for number, item in enumerate(items, start=1))
-    seen: set[str] = set()
-    for question in questions:
-        if question.id in seen:
-            raise CatalogError(f"{path}: the id {question.id!r} stands twice; give each question its own")
-        seen.add(question.id)
-    return questions
+    return tuple(_question(path, number, item, level) for number, item in enumerate(items, start=1))
 
 
-def _question(path: Path, number: int, item: Any) -> BankQuestion:
+def _question(path: Path, number: int, item: Any, level: Level) -> BankQuestion:
+    if isinstance(item, dict) and "level" in item:
+        raise CatalogError(f"{path}: item {number} ({item.get('id')}): the file says the level; take `level` out")
     try:
-        return BankQuestion.model_validate(item)
+        return BankQuestion.model_validate(item | {"level": level} if isinstance(item, dict) else item)
     except ValidationError as error:
         name = item.get("id") if isinstance(item, dict) else None
         gaps = "; ".join(f"{'.'.join(map(str, gap['loc'])) or 'item'}: {gap['msg']}" for gap in error.errors())

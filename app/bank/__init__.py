@@ -1,0 +1,1 @@
+"""The question bank, and what finds the skills, level and field a text names."""
