@@ -1,0 +1,45 @@
+"""Question sets as files."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.core.errors import InvalidRequest, NotFound, problems
+from app.exports.formats import FORMATS, ExportFormat
+from app.exports.service import ExportService
+
+router = APIRouter(prefix="/api/v1/conversations", tags=["exports"])
+
+MAX_REVISION = 2**31 - 1
+
+FILES = {entry.media_type: {"schema": {"type": "string", "format": "binary"}} for entry in FORMATS.values()}
+
+
+def export_service(request: Request) -> ExportService:
+    """The application's export service."""
+    service: ExportService = request.app.state.exports
+    return service
+
+
+ExportServiceDep = Annotated[ExportService, Depends(export_service)]
+
+
+@router.get(
+    "/{conversation_id}/export",
+    response_class=Response,
+    responses={**problems(NotFound, InvalidRequest), 200: {"content": FILES, "description": "The file"}},
+)
+async def export_question_set(
+    conversation_id: UUID,
+    service: ExportServiceDep,
+    *,
+    export_format: Annotated[ExportFormat, Query(alias="format")],
+    interview_type: Annotated[str | None, Query(max_length=40, description="Default: the set last worked on")] = None,
+    revision: Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Default: the latest")] = None,
+) -> Response:
+    """A question set of the conversation as a file to keep, print or open in a spreadsheet."""
+    file = await service.export(conversation_id, export_format, interview_type=interview_type, revision=revision)
+    headers = {"Content-Disposition": file.content_disposition, "X-Content-Type-Options": "nosniff"}
+    # As a header, not as `media_type`, to which Starlette adds a character set of its own.
+    return Response(file.content, headers=headers | {"Content-Type": file.media_type})

@@ -1,0 +1,14 @@
+"""The conversations' fixtures, and the fonts of a bare machine."""
+
+import pytest
+
+from app.exports.typefaces import Typefaces, typefaces
+from tests.conversations.conftest import conversations, database, signal
+
+__all__ = ["conversations", "database", "signal"]
+
+
+@pytest.fixture(scope="session")
+def bare() -> Typefaces:
+    """The fonts that came with the Python packages, so that this machine's do not decide."""
+    return typefaces(with_machine_fonts=False)
