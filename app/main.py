@@ -9,6 +9,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from app.bank.endpoints import router as bank_router
+from app.bank.questions import QuestionBank
+from app.bank.search import BankSearch
+from app.chat.comparison import ComparisonService
 from app.chat.endpoints import router as chat_router
 from app.chat.runner import TurnRunner
 from app.chat.service import ChatService
@@ -27,6 +31,8 @@ from app.core.errors import (
     problems,
 )
 from app.core.middleware import BodyLimit, RequestContext, problem_response
+from app.exports.endpoints import router as exports_router
+from app.exports.service import ExportService
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
@@ -43,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Make the application for these settings. It opens its database when it starts.
 
     Raises:
-        CatalogError: a plugin folder has a gap.
+        CatalogError: a plugin folder or the question bank has a gap.
     """
     app = FastAPI(
         title="Greenroom",
@@ -53,10 +59,14 @@ def create_app(settings: Settings) -> FastAPI:
         responses=problems(InternalError),
     )
     app.state.settings = settings
-    app.state.catalog = load_catalog(settings.plugins_dir)
-    app.state.provider = active_provider(settings)
+    bank = QuestionBank.load(settings.plugins_dir)
+    app.state.bank_search = BankSearch(bank)
+    app.state.catalog = load_catalog(settings.plugins_dir, bank)
+    app.state.provider = active_provider(settings, bank)
     app.include_router(chat_router)
     app.include_router(conversations_router)
+    app.include_router(bank_router)
+    app.include_router(exports_router)
     app.add_api_route("/healthz", healthz, tags=["health"])
     app.add_api_route("/readyz", readyz, responses=problems(NotReady), tags=["health"])
     app.add_exception_handler(GreenroomError, _answer_problem)
@@ -84,10 +94,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         handoffs=settings.max_handoffs_per_turn,
         model_calls=settings.max_model_calls_per_turn,
     )
-    runner = TurnRunner(Conductor(catalog, provider, limits), conversations)
+    conductor = Conductor(catalog, provider, limits)
+    runner = TurnRunner(conductor, conversations)
     app.state.database = database
     app.state.runner = runner
     app.state.conversations = conversations
+    app.state.exports = ExportService(conversations)
     app.state.chat = ChatService(
         settings=settings,
         database=database,
@@ -95,6 +107,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         provider=provider,
         conversations=conversations,
         runner=runner,
+    )
+    app.state.comparison = ComparisonService(
+        settings=settings, database=database, catalog=catalog, provider=provider, conductor=conductor
     )
     logger.info("started", provider=provider.name, model=provider.default_model, agents=list(catalog.specialists))
     try:

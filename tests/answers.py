@@ -16,10 +16,54 @@ You will own the booking service that 300 freight forwarders call all day.
 """
 
 
+TOPICS = (
+    "keep a booking from being stored twice",
+    "find out why a query became slow overnight",
+    "roll back a release that half the region runs",
+    "split a table that two teams write",
+    "warn the forwarders before a quota is used up",
+    "show that a cache never serves an old price",
+    "move the reports off the primary database",
+    "answer a customer whose shipment vanished",
+    "choose what to log when money is involved",
+    "plan the first week of a junior colleague",
+    "measure whether the new pricing page helps",
+    "shut down a service that nobody admits to using",
+    "import nine years of invoices over a weekend",
+    "handle a supplier that sends duplicate files",
+    "test code that depends on the time of day",
+    "decide between a queue and a nightly batch",
+    "keep secrets out of a shared repository",
+    "make an alert wake the right person",
+    "explain an outage to people who lost money",
+    "limit what one noisy tenant can consume",
+    "agree on a contract with a mobile team abroad",
+    "trace one request through seven services",
+    "choose indexes for a table that mostly grows",
+    "refuse a feature that sales has promised",
+    "rehearse a restore nobody has ever tried",
+    "bring a flaky suite back to green",
+    "review a migration written by a newcomer",
+    "keep clocks of three continents comparable",
+    "estimate a rewrite without a specification",
+    "pay back the oldest debt in the code base",
+    "prove that deleted customers are really gone",
+    "cut the cloud bill by a third",
+    "survive the failure of a payment partner",
+    "teach a support colleague to read traces",
+    "divide one large ticket among four people",
+    "validate addresses written in six alphabets",
+    "draw the boundary of a new service",
+    "notice that messages arrive out of order",
+    "protect an endpoint that strangers hammer",
+    "hand a half finished project to another team",
+)
+
+
 def question(number: int, **changes: Any) -> dict[str, Any]:
     """A complete question as a technique writes it."""
     return {
-        "text": f"Question {number}: how would you keep a booking from being stored twice?",
+        "text": f"Question {number}: how would you {TOPICS[(number - 1) % len(TOPICS)]}?",
         "difficulty": "medium",
         "category": "system_design",
         "time_minutes": 15,
@@ -38,6 +82,7 @@ def technique_output(
     """The JSON of a technique with `count` questions, numbered from `first`."""
     return json.dumps(
         {
+            "coverage_plan": [],
             "summary": summary,
             "questions": [question(number, **changes) for number in range(first, first + count)],
             "recommendations": ["Read the query plan of one slow query.", "Rehearse one incident."],

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
 from app.chat import sse
-from app.chat.schemas import CatalogPublic, ChatReply, ChatRequest
+from app.chat.comparison import ComparisonService
+from app.chat.schemas import CatalogPublic, ChatReply, ChatRequest, ComparePublic, CompareRequest
 from app.chat.service import ChatService
 from app.conversations.endpoints import ConversationServiceDep
 from app.conversations.schemas import TurnPublic
@@ -47,6 +48,15 @@ def chat_service(request: Request) -> ChatService:
 
 
 ChatServiceDep = Annotated[ChatService, Depends(chat_service)]
+
+
+def comparison_service(request: Request) -> ComparisonService:
+    """The application's comparison service."""
+    service: ComparisonService = request.app.state.comparison
+    return service
+
+
+ComparisonServiceDep = Annotated[ComparisonService, Depends(comparison_service)]
 
 CHAT_PROBLEMS = problems(
     InvalidRequest,
@@ -116,6 +126,25 @@ async def follow_turn(
 async def cancel_turn(turn_id: UUID, service: ChatServiceDep) -> None:
     """Stop the turn's model calls. The candidate's message is kept."""
     await service.cancel(turn_id)
+
+
+@router.post(
+    "/compare",
+    responses=problems(
+        InvalidRequest,
+        InputRejected,
+        BodyTooLarge,
+        RateLimited,
+        BudgetExhausted,
+        ProviderError,
+        ProviderUnavailable,
+        TurnTimeout,
+    ),
+    tags=["chat"],
+)
+async def compare_techniques(body: CompareRequest, service: ComparisonServiceDep) -> ComparePublic:
+    """Two to five techniques on the same request at the same time, one model call each; nothing is kept."""
+    return await service.compare(body)
 
 
 @router.get("/catalog", tags=["catalog"])

@@ -1,17 +1,18 @@
 """The chat request, its reply, and the catalog that says what a request may name."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.conversations.schemas import QuestionSetPublic
 from app.orchestration.questions import MAX_QUESTIONS, ExperienceLevel
+from app.providers.base import Sampling
 from app.usage.schemas import Money, Usage
 
 MESSAGE_CHARACTERS = 5_000
-JOB_DESCRIPTION_MIN_CHARACTERS = 10
-JOB_DESCRIPTION_CHARACTERS = 20_000
+DOCUMENT_MIN_CHARACTERS = 10
+DOCUMENT_CHARACTERS = 20_000
 
 
 def _storable(value: str) -> str:
@@ -28,18 +29,22 @@ ShortText = Annotated[PlainText, StringConstraints(strip_whitespace=True, min_le
 
 
 def _with_words(value: str) -> str:
-    if len(value.strip()) < JOB_DESCRIPTION_MIN_CHARACTERS:
-        raise ValueError(
-            f"must hold at least {JOB_DESCRIPTION_MIN_CHARACTERS} characters besides white space around it"
-        )
+    if len(value.strip()) < DOCUMENT_MIN_CHARACTERS:
+        raise ValueError(f"must hold at least {DOCUMENT_MIN_CHARACTERS} characters besides white space around it")
     return value
 
 
-JobDescription = Annotated[
+Document = Annotated[
     PlainText,
-    StringConstraints(min_length=JOB_DESCRIPTION_MIN_CHARACTERS, max_length=JOB_DESCRIPTION_CHARACTERS),
+    StringConstraints(min_length=DOCUMENT_MIN_CHARACTERS, max_length=DOCUMENT_CHARACTERS),
     AfterValidator(_with_words),
 ]
+
+
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("must name each technique once")
+    return names
 
 
 class Interviewer(BaseModel):
@@ -52,8 +57,8 @@ class Interviewer(BaseModel):
     personality: Annotated[ShortText | None, Field(examples=["detail-oriented"])] = None
 
 
-class ChatRequest(BaseModel):
-    """One message of the candidate. Only `message` is required; the conversation keeps what it has been told."""
+class PracticeRequest(BaseModel):
+    """What the candidate wants, for which job, and how the model is to be asked."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,14 +71,8 @@ class ChatRequest(BaseModel):
             examples=["I have a senior backend interview on Tuesday"],
         ),
     ]
-    conversation_id: Annotated[UUID | None, Field(description="Continue this conversation; null starts one")] = None
-    job_description: Annotated[JobDescription | None, Field(description="The advert, as it stands")] = None
-    interview_type: Annotated[
-        str | None, Field(max_length=40, description="A type of the catalog; null lets triage choose")
-    ] = None
-    technique: Annotated[
-        str | None, Field(max_length=40, description="A technique of the catalog; null lets the agent choose")
-    ] = None
+    job_description: Annotated[Document | None, Field(description="The advert, as it stands")] = None
+    resume: Annotated[Document | None, Field(description="The candidate's own, as plain text")] = None
     experience_level: ExperienceLevel | None = None
     question_count: Annotated[int | None, Field(strict=True, ge=1, le=MAX_QUESTIONS, description="Default 5")] = None
     interviewer: Interviewer | None = None
@@ -82,6 +81,60 @@ class ChatRequest(BaseModel):
     top_p: Annotated[float | None, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = None
     frequency_penalty: Annotated[float | None, Field(strict=True, ge=-2, le=2, allow_inf_nan=False)] = None
     max_output_tokens: Annotated[int | None, Field(strict=True, ge=1, le=100_000)] = None
+
+    def sampling(self) -> Sampling:
+        """As the providers take it."""
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            frequency_penalty=self.frequency_penalty,
+            max_output_tokens=self.max_output_tokens,
+        )
+
+
+class ChatRequest(PracticeRequest):
+    """One message of the candidate. Only `message` is required; the conversation keeps what it has been told."""
+
+    conversation_id: Annotated[UUID | None, Field(description="Continue this conversation; null starts one")] = None
+    interview_type: Annotated[
+        str | None, Field(max_length=40, description="A type of the catalog; null lets triage choose")
+    ] = None
+    technique: Annotated[
+        str | None, Field(max_length=40, description="A technique of the catalog; null lets the agent choose")
+    ] = None
+
+
+class CompareRequest(PracticeRequest):
+    """One request for several techniques. It belongs to no conversation, and no message of it is kept."""
+
+    interview_type: Annotated[str, Field(max_length=40, description="A type of the catalog", examples=["technical"])]
+    techniques: Annotated[
+        list[Annotated[str, Field(max_length=40)]],
+        Field(
+            min_length=2, max_length=5, description="Of the catalog, each once", examples=[["zero_shot", "few_shot"]]
+        ),
+        AfterValidator(_each_once),
+    ]
+
+
+class Compared(BaseModel):
+    """What one technique made of the request: a question set, or the problem that kept it from one."""
+
+    technique: str
+    question_set: QuestionSetPublic | None
+    reply: Annotated[str | None, Field(description="Markdown, as the chat would show it")]
+    problem: Annotated[dict[str, Any] | None, Field(description="The problem document, if it failed")]
+    usage: Usage
+    duration_ms: int
+
+
+class ComparePublic(BaseModel):
+    """The same request through several techniques, in the order asked for."""
+
+    interview_type: str
+    results: list[Compared]
+    usage: Annotated[Usage, Field(description="Of all of them together")]
+    duration_ms: Annotated[int, Field(description="They run at the same time")]
 
 
 class HandoffPublic(BaseModel):

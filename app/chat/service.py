@@ -1,15 +1,15 @@
 """A chat turn from the outside: check, screen, open, run, follow."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
+from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
 from app.chat.runner import TurnRunner, failed_line
 from app.chat.schemas import (
-    MESSAGE_CHARACTERS,
     CatalogPublic,
     ChatRequest,
     InterviewTypePublic,
@@ -21,15 +21,14 @@ from app.conversations.service import ConversationService, OpenedTurn, TurnOpeni
 from app.conversations.turn_log import LoggedEvent
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.errors import GreenroomError, InputRejected, InvalidRequest, NotFound, TurnNotRunning
+from app.core.errors import GreenroomError, NotFound, TurnNotRunning
 from app.orchestration.catalog import Catalog
 from app.orchestration.questions import ExperienceLevel
 from app.orchestration.turn import Brief, PastMessage, TurnTask
-from app.providers.base import Provider, Sampling
+from app.providers.base import Provider
 from app.usage import service as usage_service
 from plugins.cost.plugin import Spending
 from plugins.cost.prices import list_price
-from plugins.security.screen import screen
 
 logger = structlog.get_logger(__name__)
 
@@ -63,11 +62,17 @@ class ChatService:
             RateLimited, BudgetExhausted: no room for model calls. The message is kept.
             NotFound, TurnInProgress, IdempotencyConflict: see `ConversationService.open_turn`.
         """
-        self._check_names(request)
+        check_names(
+            self._catalog,
+            self._provider,
+            interview_type=request.interview_type,
+            techniques=[request.technique] if request.technique else [],
+            model=request.model,
+        )
         opening = self._opening(request, idempotency_key)
         if (known := await self._conversations.known_turn(opening)) is not None:
             return known
-        _screen(request)
+        check_texts(request)
         await self._check_limits(opening)
         opened = await self._conversations.open_turn(opening)
         # For the lines of this request that follow; the turn's own lines bind them again.
@@ -133,23 +138,6 @@ class ChatService:
             output_usd_per_million=price[1] if price else None,
         )
 
-    def _check_names(self, request: ChatRequest) -> None:
-        types = self._catalog.specialists
-        techniques = {name for spec in types.values() for name in spec.techniques}
-        if (chosen := types.get(request.interview_type or "")) is not None:
-            techniques = set(chosen.techniques)
-        errors = [
-            {"field": field, "message": f"{value!r} is not one of {', '.join(sorted(known))}"}
-            for field, value, known in (
-                ("interview_type", request.interview_type, set(types)),
-                ("technique", request.technique, techniques),
-                ("model", request.model, set(self._provider.models)),
-            )
-            if value is not None and value not in known
-        ]
-        if errors:
-            raise InvalidRequest("The catalog (GET /api/v1/catalog) lists what there is.", errors=errors)
-
     async def _check_limits(self, opening: TurnOpening) -> None:
         try:
             async with self._database.reading() as session:
@@ -169,12 +157,14 @@ class ChatService:
             conversation_id=request.conversation_id,
             idempotency_key=idempotency_key,
             job_description=request.job_description,
+            resume=request.resume,
             experience_level=request.experience_level,
             question_count=request.question_count,
-            interviewer=_interviewer(request),
+            interviewer=interviewer_of(request),
         )
 
     def _task(self, request: ChatRequest, opened: OpenedTurn) -> TurnTask:
+        model = request.model or self._provider.default_model
         active = opened.active_agent if opened.active_agent in self._catalog.specialists else None
         return TurnTask(
             turn_id=opened.turn_id,
@@ -183,9 +173,11 @@ class ChatService:
             technique=request.technique,
             brief=Brief(
                 job_description=opened.job_description,
+                resume=opened.resume,
                 experience_level=opened.experience_level,
                 question_count=opened.question_count,
                 interviewer=opened.interviewer,
+                wishes=tuple(opened.wishes),
             ),
             is_level_fixed=request.experience_level is not None,
             is_count_fixed=request.question_count is not None,
@@ -193,15 +185,13 @@ class ChatService:
                 PastMessage(is_from_candidate=message.role == MessageRole.USER, text=message.text)
                 for message in opened.history
             ),
+            earlier_requests=tuple(opened.earlier_requests),
             question_sets={found.interview_type: found for found in opened.question_sets},
             seen_questions=tuple(opened.seen_questions),
-            model=request.model or self._provider.default_model,
-            sampling=Sampling(
-                temperature=request.temperature,
-                top_p=request.top_p,
-                frequency_penalty=request.frequency_penalty,
-                max_output_tokens=request.max_output_tokens,
-            ),
+            recall=self._conversations.revision,
+            model=model,
+            context_tokens=context_tokens(self._settings, self._provider, model),
+            sampling=request.sampling(),
             spending=Spending(
                 cost_usd=opened.usage.cost_usd,
                 model_calls=opened.usage.model_calls,
@@ -210,23 +200,3 @@ class ChatService:
                 question_sets=len(opened.question_sets),
             ),
         )
-
-
-def _screen(request: ChatRequest) -> None:
-    """Refuse attacks in what the candidate wrote. A job description is somebody else's text: it is only fenced."""
-    written = {f"interviewer.{name}": value for name, value in (_interviewer(request) or {}).items()}
-    for field, text in {"message": request.message, **written}.items():
-        verdict = screen(text, max_characters=MESSAGE_CHARACTERS)
-        if not verdict.is_allowed:
-            reasons = [reason.value for reason in verdict.reasons]
-            logger.warning("input_rejected", field=field, reasons=reasons, score=verdict.score)
-            raise InputRejected(
-                " ".join(reason.advice for reason in verdict.reasons[:1]),
-                errors=[{"field": field, "message": reason} for reason in reasons],
-            )
-
-
-def _interviewer(request: ChatRequest) -> Mapping[str, str] | None:
-    if request.interviewer is None:
-        return None
-    return {name: value for name, value in request.interviewer.model_dump().items() if value is not None} or None

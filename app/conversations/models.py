@@ -38,11 +38,14 @@ class Conversation(SQLModel, table=True):
     title: str = Field(sa_type=String(120))
     active_agent: str | None = Field(default=None, sa_type=String(40))
     job_description: str | None = Field(default=None, sa_type=Text)
+    resume: str | None = Field(default=None, sa_type=Text)
     job_number: int = 0
     """Counts the job descriptions so far: a question set belongs to the one it was made for."""
     experience_level: str | None = Field(default=None, sa_type=String(20))
     question_count: int = 5
     interviewer: dict[str, str] | None = Field(default=None, sa_type=NullableJson)
+    wishes: list[str] = Field(default_factory=list, sa_type=JSON)
+    """What the candidate wants for good, oldest first."""
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 

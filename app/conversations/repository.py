@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.conversations.models import (
     Conversation,
     Message,
+    MessageRole,
     QuestionRow,
     QuestionSetRow,
     Turn,
@@ -127,6 +128,30 @@ async def messages(session: AsyncSession, conversation_id: UUID, *, last: int | 
     return list(reversed(rows))
 
 
+async def requests_before(
+    session: AsyncSession, conversation_id: UUID, moment: datetime, *, last: int
+) -> Sequence[tuple[str, QuestionSetRow | None]]:
+    """The newest requests of the candidate before that moment, oldest first, each with the set it led to."""
+    query = (
+        select(Message.text, QuestionSetRow)
+        .outerjoin(QuestionSetRow, col(QuestionSetRow.turn_id) == col(Message.turn_id))
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.role == MessageRole.USER,
+            col(Message.created_at) < moment,
+        )
+        .order_by(col(Message.created_at).desc())
+        .limit(last)
+    )
+    return list(reversed((await session.exec(query)).all()))
+
+
+async def question_set_revision(session: AsyncSession, question_set_id: UUID, revision: int) -> QuestionSet | None:
+    """One revision of a set, or None."""
+    row = await session.get(QuestionSetRow, (question_set_id, revision))
+    return (await _with_questions(session, [row]))[0] if row else None
+
+
 async def question_sets(session: AsyncSession, conversation_id: UUID) -> Sequence[QuestionSet]:
     """Every revision of every set of the conversation, oldest first."""
     query = select(QuestionSetRow).where(QuestionSetRow.conversation_id == conversation_id)
@@ -146,6 +171,23 @@ async def current_question_sets(
     query = select(QuestionSetRow).where(tuple_(col(QuestionSetRow.id), col(QuestionSetRow.revision)).in_(latest))
     ordered = query.order_by(col(QuestionSetRow.created_at), col(QuestionSetRow.revision))
     return await _with_questions(session, (await session.exec(ordered)).all())
+
+
+async def find_question_set(
+    session: AsyncSession, conversation_id: UUID, *, interview_type: str | None, revision: int | None
+) -> tuple[QuestionSet, int] | None:
+    """The set last worked on, or the last of this type, in its latest or this revision, and the number of its job."""
+    query = select(QuestionSetRow).where(QuestionSetRow.conversation_id == conversation_id)
+    if interview_type is not None:
+        query = query.where(QuestionSetRow.interview_type == interview_type)
+    newest = query.order_by(col(QuestionSetRow.created_at).desc(), col(QuestionSetRow.revision).desc()).limit(1)
+    row = (await session.exec(newest)).first()
+    if row is not None and revision is not None:
+        row = await session.get(QuestionSetRow, (row.id, revision))
+    if row is None:
+        return None
+    (question_set,) = await _with_questions(session, [row])
+    return question_set, row.job_number
 
 
 async def question_texts(session: AsyncSession, conversation_id: UUID, *, last: int) -> Sequence[str]:

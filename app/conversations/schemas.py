@@ -71,8 +71,10 @@ class ConversationDetail(ConversationSummary):
     """A conversation with everything in it."""
 
     job_description: str | None
+    resume: str | None
     question_count: int
     interviewer: dict[str, str] | None
+    wishes: Annotated[list[str], Field(description="What the candidate wants for good, oldest first")]
     messages: list[MessagePublic]
     question_sets: Annotated[list[QuestionSetPublic], Field(description="Every revision, oldest first")]
     usage: Usage

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.conversations import repository, turn_log
-from app.conversations.models import Conversation, Message, MessageRole, Turn, TurnStatus
+from app.conversations.models import Conversation, Message, MessageRole, QuestionSetRow, Turn, TurnStatus
 from app.conversations.schemas import (
     ConversationDetail,
     ConversationPage,
@@ -30,7 +30,8 @@ from app.usage import service as usage_service
 from app.usage.schemas import Usage
 
 HISTORY_MESSAGES = 8
-SEEN_QUESTIONS = 60
+EARLIER_REQUESTS, EARLIER_REQUEST_CHARACTERS = 20, 120
+SEEN_QUESTIONS = 400
 TITLE_CHARACTERS = 80
 STALE_GRACE_SECONDS = 60
 CURSOR_TIME = "%Y-%m-%dT%H:%M:%S.%f"
@@ -48,6 +49,7 @@ class TurnOpening:
     conversation_id: UUID | None = None
     idempotency_key: str | None = None
     job_description: str | None = None
+    resume: str | None = None
     experience_level: ExperienceLevel | None = None
     question_count: int | None = None
     interviewer: Mapping[str, str] | None = None
@@ -63,13 +65,24 @@ class OpenedTurn:
     """The idempotency key was known: the turn of then, running or ended, and nothing new was stored."""
     active_agent: str | None = None
     job_description: str | None = None
+    resume: str | None = None
     experience_level: ExperienceLevel | None = None
     question_count: int = 5
     interviewer: Mapping[str, str] | None = None
+    wishes: Sequence[str] = ()
     history: Sequence[Message] = ()
+    earlier_requests: Sequence[str] = ()
     question_sets: Sequence[QuestionSet] = ()
     seen_questions: Sequence[str] = ()
     usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
+class FoundQuestionSet:
+    """One revision of a question set, and the job description it was made for, unless another has replaced that."""
+
+    question_set: QuestionSet
+    job_description: str | None
 
 
 class ConversationService:
@@ -149,6 +162,7 @@ class ConversationService:
                 )
             conversation.active_agent = answer.agent
             conversation.experience_level = answer.experience_level
+            conversation.wishes = list(answer.wishes)
             conversation.updated_at = now
             await repository.append_events(session, turn_id, [line], at=now)
         self._signal.written(turn_id)
@@ -225,12 +239,42 @@ class ConversationService:
         return ConversationDetail(
             **ConversationSummary.of(conversation).model_dump(),
             job_description=conversation.job_description,
+            resume=conversation.resume,
             question_count=conversation.question_count,
             interviewer=conversation.interviewer,
+            wishes=conversation.wishes,
             messages=[MessagePublic.of(message) for message in messages],
             question_sets=[QuestionSetPublic.of(question_set) for question_set in sets],
             usage=usage,
         )
+
+    async def question_set(
+        self, conversation_id: UUID, *, interview_type: str | None = None, revision: int | None = None
+    ) -> FoundQuestionSet:
+        """The set last worked on, or the last of this type, in its latest or the named revision.
+
+        Raises:
+            NotFound: no such conversation, set or revision.
+        """
+        async with self._database.reading() as session:
+            conversation = await repository.get_conversation(session, conversation_id)
+            if conversation is None:
+                raise NotFound(
+                    "There is no conversation with this id; GET /api/v1/conversations lists those there are."
+                )
+            found = await repository.find_question_set(
+                session, conversation_id, interview_type=interview_type, revision=revision
+            )
+        if found is None:
+            raise NotFound(_nothing_found(interview_type, revision))
+        question_set, job_number = found
+        is_for_this_job = job_number == conversation.job_number
+        return FoundQuestionSet(question_set, conversation.job_description if is_for_this_job else None)
+
+    async def revision(self, question_set_id: UUID, number: int) -> QuestionSet | None:
+        """One revision of a set, or None."""
+        async with self._database.reading() as session:
+            return await repository.question_set_revision(session, question_set_id, number)
 
     async def delete(self, conversation_id: UUID) -> None:
         """Delete the conversation and all that hangs on it; the ledger keeps its figures without it.
@@ -269,6 +313,7 @@ class ConversationService:
             conversation.job_description = opening.job_description
             conversation.job_number += 1
         conversation.experience_level = opening.experience_level or conversation.experience_level
+        conversation.resume = opening.resume or conversation.resume
         conversation.question_count = opening.question_count or conversation.question_count
         conversation.interviewer = dict(opening.interviewer) if opening.interviewer else conversation.interviewer
         conversation.updated_at = now
@@ -292,6 +337,9 @@ class ConversationService:
     ) -> OpenedTurn:
         now = utc_now()
         history = await repository.messages(session, conversation.id, last=HISTORY_MESSAGES)
+        earlier = await repository.requests_before(
+            session, conversation.id, history[0].created_at if history else now, last=EARLIER_REQUESTS
+        )
         turn = Turn(
             id=uuid4(),
             conversation_id=conversation.id,
@@ -312,10 +360,13 @@ class ConversationService:
             is_replay=False,
             active_agent=conversation.active_agent,
             job_description=conversation.job_description,
+            resume=conversation.resume,
             experience_level=ExperienceLevel(level) if level else None,
             question_count=conversation.question_count,
             interviewer=conversation.interviewer,
+            wishes=conversation.wishes,
             history=history,
+            earlier_requests=[_request_line(request, made) for request, made in earlier],
             question_sets=await repository.current_question_sets(
                 session, conversation.id, job_number=conversation.job_number
             ),
@@ -340,6 +391,22 @@ def _found(conversation: Conversation | None) -> Conversation:
     if conversation is None:
         raise NotFound("There is no conversation with this id.")
     return conversation
+
+
+def _nothing_found(interview_type: str | None, revision: int | None) -> str:
+    if revision is not None:
+        return "There are no questions in this revision: leave out `revision` for the latest one."
+    if interview_type is not None:
+        return "There are no questions of this type: ask for some in this conversation, or leave out `interview_type`."
+    return "There are no questions in this conversation yet: ask for some first, with POST /api/v1/chat."
+
+
+def _request_line(request: str, made: QuestionSetRow | None) -> str:
+    """One line of the running summary: what was asked, and what came of it."""
+    asked = " ".join(request.split())
+    if len(asked) > EARLIER_REQUEST_CHARACTERS:
+        asked = f"{asked[:EARLIER_REQUEST_CHARACTERS]} […]"
+    return f"{asked} -> {made.interview_type} set, revision {made.revision}" if made else asked
 
 
 def _interrupted() -> LogLine:

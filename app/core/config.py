@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     turn_deadline_seconds: float = Field(180, gt=0, le=3600, description="Total time a turn may take")
     max_handoffs_per_turn: int = Field(3, ge=0, le=10, description="Handoffs between agents in one turn")
     max_model_calls_per_turn: int = Field(8, ge=1, le=50, description="Model calls in one turn")
+    context_tokens: int = Field(
+        24_000, ge=4_000, description="Most input tokens of a model call; half of the model's window if that is less"
+    )
     rate_limit_calls_per_hour: int = Field(100, ge=1, description="Model calls per hour; not for the offline engine")
     budget_usd_per_day: Decimal | None = Field(None, ge=0, description="Model spending per UTC day; empty is unlimited")
     max_body_bytes: int = Field(524_288, ge=1024, description="Largest request body")

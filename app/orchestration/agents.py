@@ -6,6 +6,7 @@ from semantic_kernel.connectors.ai.function_choice_behavior import FunctionChoic
 from semantic_kernel.functions import KernelArguments, KernelPlugin
 
 from app.orchestration.catalog import AgentSpec, Catalog
+from app.orchestration.editing import EDITING_PLUGIN, EditingPlugin
 from app.orchestration.filters import COMPLETE_TASK, HANDOFF_PLUGIN, add_filters
 from app.orchestration.turn import TurnState
 from app.providers.base import Sampling
@@ -34,15 +35,21 @@ def build_handoffs(catalog: Catalog) -> OrchestrationHandoffs:
     return handoffs
 
 
-def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCompletionAgent:
-    task = state.task
+def build_kernel(agent: str, state: TurnState) -> Kernel:
+    """A kernel whose model calls are measured and booked to the agent."""
     kernel = Kernel()
-    service = state.provider.service(task.model)
+    service = state.provider.service(state.task.model)
     kernel.add_service(
         MeteredChatCompletion(
-            service_id=SERVICE_ID, ai_model_id=service.ai_model_id, inner=service, agent=spec.name, observer=state
+            service_id=SERVICE_ID, ai_model_id=service.ai_model_id, inner=service, agent=agent, observer=state
         )
     )
+    return kernel
+
+
+def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCompletionAgent:
+    task = state.task
+    kernel = build_kernel(spec.name, state)
     if spec.techniques:
         functions = [
             technique.function
@@ -50,6 +57,7 @@ def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCom
             if task.technique in {None, technique.name} or task.technique not in spec.techniques
         ]
         kernel.add_plugin(KernelPlugin(name=spec.name, functions=functions))
+        kernel.add_plugin(EditingPlugin(state, spec.name), EDITING_PLUGIN)
         kernel.add_plugin(CostPlugin(state.spending, model=task.model, provider=state.provider.name), "cost")
         kernel.add_plugin(SecurityPlugin(), "security")
     add_filters(kernel, catalog, state)

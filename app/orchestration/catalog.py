@@ -16,11 +16,14 @@ from semantic_kernel.contents import ChatHistory
 from semantic_kernel.exceptions import KernelException
 from semantic_kernel.functions import KernelFunctionFromPrompt, KernelParameterMetadata
 
+from app.bank.examples import worked_examples
+from app.bank.questions import Level, QuestionBank
 from app.core.errors import CatalogError
+from app.orchestration.questions import ExperienceLevel
 from app.providers.base import Sampling
 
 ENTRY_AGENT = "triage"
-NATIVE_PLUGINS = ("cost", "security")
+NATIVE_PLUGINS = ("cost", "security", "questions")
 
 TURN_ARGUMENTS = frozenset(
     {
@@ -29,9 +32,11 @@ TURN_ARGUMENTS = frozenset(
         "seen_questions",
         "current_questions",
         "request",
+        "resume",
         "job_description",
         "question_count",
         "level_reminder",
+        "examples",
     }
 )
 """What the turn supplies to a technique; hidden from the tool schema, so no model has to echo a job description."""
@@ -40,9 +45,18 @@ REQUIRED_ARGUMENTS = frozenset({"output_contract", "settings", "request", "job_d
 
 CHOICES = {
     "focus": "What the candidate wants from these questions, one sentence, their words; never the job description.",
-    "replace_positions": 'Positions of the current set to replace, e.g. "3" or "1,4"; empty for a new set.',
+    "change": (
+        "new: a whole new set. add: further questions beside the current ones. replace: other questions at "
+        "`positions`, which includes harder, easier or another topic. reword: the same questions at `positions`, "
+        "shorter, clearer or translated."
+    ),
+    "positions": 'For replace and reword: positions in the current set, e.g. "3" or "1,4"; empty means all of them.',
     "count": "Number of questions, only when the candidate names one.",
     "stated_level": "junior, mid, senior or lead; only when the latest message states or changes the level.",
+    "standing_wish": (
+        "What shall hold for later questions too, only when the latest message says so: a language, a topic to leave "
+        "out, a time limit; else empty."
+    ),
 }
 """What every technique lets the agent's model choose, whether its config.json words it for its type or not."""
 
@@ -130,6 +144,12 @@ class Technique:
     description: str
     function: KernelFunctionFromPrompt
     sampling: Sampling
+    examples: Mapping[ExperienceLevel, str]
+    """Items of the question bank by level, as JSON lines; empty where the prompt shows none."""
+
+    def examples_at(self, level: ExperienceLevel | None) -> str:
+        """The examples of the level; of mid, where none is known."""
+        return self.examples.get(level or ExperienceLevel.MID, "")
 
 
 @dataclass(frozen=True)
@@ -161,15 +181,18 @@ class Catalog:
         return spec.techniques.get(name) if spec else None
 
 
-def load_catalog(plugins_dir: Path) -> Catalog:
-    """Read every agent under `plugins_dir`.
+def load_catalog(plugins_dir: Path, bank: QuestionBank | None = None) -> Catalog:
+    """Read every agent under `plugins_dir`. Techniques that show examples take them from the bank beside them.
+
+    `bank` is that bank where it has been read already.
 
     Raises:
         CatalogError: naming the file with the gap and what to do about it.
     """
     if not plugins_dir.is_dir():
         raise CatalogError(f"{plugins_dir} is not a folder: set PLUGINS_DIR to the folder that holds the agents")
-    specs = {spec.name: spec for spec in (_load_agent(folder) for folder in _agent_folders(plugins_dir))}
+    bank = bank or QuestionBank.load(plugins_dir)
+    specs = {spec.name: spec for spec in (_load_agent(folder, bank) for folder in _agent_folders(plugins_dir))}
     entry = specs.pop(ENTRY_AGENT, None)
     if entry is None:
         raise CatalogError(f"{plugins_dir / ENTRY_AGENT / 'agent.yaml'} is missing: it takes the first message")
@@ -192,7 +215,7 @@ def _technique_folders(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _load_agent(folder: Path) -> AgentSpec:
+def _load_agent(folder: Path, bank: QuestionBank) -> AgentSpec:
     path = folder / "agent.yaml"
     file = _read_agent_file(path)
     if file.name != folder.name or file.name in NATIVE_PLUGINS:
@@ -218,7 +241,7 @@ def _load_agent(folder: Path) -> AgentSpec:
         title=file.title,
         description=file.description,
         instructions=file.instructions,
-        techniques={name: _load_technique(folder / name) for name in ordered},
+        techniques={name: _load_technique(folder / name, bank) for name in ordered},
     )
 
 
@@ -231,7 +254,7 @@ def _read_agent_file(path: Path) -> AgentFile:
         raise CatalogError(f"{path}: {_gaps(error)}") from error
 
 
-def _load_technique(folder: Path) -> Technique:
+def _load_technique(folder: Path, bank: QuestionBank) -> Technique:
     prompt, config = folder / "skprompt.txt", folder / "config.json"
     template, file = _read(prompt), _read_prompt_file(config)
     choices = {name: PromptVariable(name=name, description=text) for name, text in CHOICES.items()}
@@ -258,7 +281,13 @@ def _load_technique(folder: Path) -> Technique:
         description=file.description,
         function=function,
         sampling=file.execution_settings.default.sampling(),
+        examples=_examples(bank, folder.parent.name) if "examples" in used else {},
     )
+
+
+def _examples(bank: QuestionBank, interview_type: str) -> Mapping[ExperienceLevel, str]:
+    questions = bank.of_type(interview_type)
+    return {ExperienceLevel(level): worked_examples(questions, level) for level in Level}
 
 
 def _read(path: Path) -> str:

@@ -4,6 +4,8 @@ This package is the only one that touches Semantic Kernel's agents, runtime and 
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -12,10 +14,12 @@ from semantic_kernel.agents.orchestration.orchestration_base import Orchestratio
 from semantic_kernel.agents.runtime import InProcessRuntime
 
 from app.core.errors import TurnTimeout
-from app.orchestration.agents import build_agents, build_handoffs
+from app.orchestration.agents import build_agents, build_handoffs, build_kernel
 from app.orchestration.catalog import Catalog
 from app.orchestration.context import opening_messages
 from app.orchestration.events import TurnAnswer
+from app.orchestration.order import plan_order
+from app.orchestration.technique import run_technique
 from app.orchestration.turn import Emit, TurnLimits, TurnState, TurnTask
 from app.providers.base import Provider
 
@@ -40,17 +44,25 @@ class Conductor:
             ProviderError, ProviderUnavailable: the model failed, or gave nothing usable.
         """
         state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit)
-        try:
-            async with (
-                asyncio.timeout(self._limits.deadline_seconds),
-                asyncio.timeout(self._limits.silence_seconds) as state.silence,
-            ):
-                await self._orchestrate(state)
-        except TimeoutError as error:
-            is_silent = state.silence is not None and state.silence.expired()
-            limit = self._limits.silence_seconds if is_silent else self._limits.deadline_seconds
-            reason = "said nothing for" if is_silent else "did not finish within"
-            raise TurnTimeout(f"The model {reason} {limit:g} seconds. Your message is kept: try again.") from error
+        async with _within(state):
+            await self._orchestrate(state)
+        return state.answer()
+
+    async def run_technique(self, task: TurnTask, interview_type: str, emit: Emit) -> TurnAnswer:
+        """Run `task.technique` of the interview type by itself, without agents: one model call.
+
+        Raises:
+            TurnTimeout, ProviderError, ProviderUnavailable: as `run`.
+        """
+        state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit)
+        technique = self._catalog.specialists[interview_type].techniques[task.technique or ""]
+        order = plan_order(state, interview_type, technique, {})
+        if isinstance(order, str):
+            # Without choices of a model there is nothing that cannot be carried out.
+            raise AssertionError(order)  # noqa: TRY004 - no wrong type, but a state that there is not
+        kernel = build_kernel(interview_type, state)
+        async with _within(state):
+            await run_technique(kernel, order, state, {})
         return state.answer()
 
     async def _orchestrate(self, state: TurnState) -> None:
@@ -70,6 +82,23 @@ class Conductor:
                 raise result.exception
         finally:
             await _stop(result, runtime)
+
+
+@asynccontextmanager
+async def _within(state: TurnState) -> AsyncIterator[None]:
+    """Hold the block to the turn's limits."""
+    limits = state.limits
+    try:
+        async with (
+            asyncio.timeout(limits.deadline_seconds) as state.deadline,
+            asyncio.timeout(limits.silence_seconds) as state.silence,
+        ):
+            yield
+    except TimeoutError as error:
+        is_silent = state.silence is not None and state.silence.expired()
+        limit = limits.silence_seconds if is_silent else limits.deadline_seconds
+        reason = "said nothing for" if is_silent else "did not finish within"
+        raise TurnTimeout(f"The model {reason} {limit:g} seconds. Your message is kept: try again.") from error
 
 
 async def _ended(result: OrchestrationResult[Any], failure: asyncio.Future[Any]) -> None:

@@ -1,149 +1,44 @@
-"""From a technique call to a question set: what is asked of the technique, and what becomes of its output."""
+"""From a technique's text to a question set, while it streams: what is shown, what is thrown away, what is missing."""
 
-import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from app.core.errors import ProviderError
-from app.core.fences import fence
-from app.orchestration.catalog import Technique
 from app.orchestration.events import QuestionReady
+from app.orchestration.markdown import question_markdown
+from app.orchestration.order import Change, TechniqueOrder
 from app.orchestration.questions import (
     MAX_QUESTIONS,
-    ExperienceLevel,
     Question,
     QuestionContent,
-    QuestionReader,
     QuestionSet,
-    TechniqueOutput,
+    is_asked_in,
+    is_copied_from,
+    is_form_of,
+    is_same_text,
     verbatim,
 )
-from app.orchestration.turn import TurnState, TurnTask
-
-_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-OUTPUT_CONTRACT = """\
-Answer with one JSON object and nothing else: no prose before or after it, no code fence. Keys in this order:
-{"summary": "one or two sentences to the candidate: what this set is and why these questions",
- "experience_level": "junior | mid | senior | lead: the level these questions are written for",
- "questions": [{
-   "text": "the question: one ask, open, at most 45 words",
-   "difficulty": "easy | medium | hard, for the level asked",
-   "category": "snake_case topic",
-   "time_minutes": 5,
-   "requirement": "the fragment of the job description this tests, copied verbatim, or null for a general question",
-   "level_signal": "what an answer from one level below lacks, and what one from above adds",
-   "evaluation_criteria": ["three to five things one can observe in the answer, each opening with a verb"],
-   "follow_ups": ["two or three: one for evidence, one that changes a constraint, one for reflection"],
-   "hints": ["a nudge", "where to look", "the first step; never the conclusion"],
-   "sample_framework": "an outline with blanks (___) to fill; never a finished answer",
-   "case": {"scenario": "...", "data": ["..."], "expected_approach": ["..."]}
- }],
- "recommendations": ["three to five steps of preparation, specific to this job and level"]}
-"case" belongs to case studies only; leave the key out otherwise. Keys stay English, and so do the values of difficulty
-and experience_level."""
-
-LEVEL_LADDER: Mapping[ExperienceLevel, str] = {
-    ExperienceLevel.JUNIOR: "own task, stated constraints, knows when and whom to ask",
-    ExperienceLevel.MID: "own feature, partial specification, chooses among known options",
-    ExperienceLevel.SENIOR: "whole system, conflicting constraints, prevents failure, carries peers",
-    ExperienceLevel.LEAD: "several teams, sets direction, decides on incomplete facts, answers for people and cost",
-}
+from app.orchestration.reader import QuestionReader, TechniqueOutput
+from app.orchestration.turn import TurnState
 
 
 @dataclass(frozen=True)
-class TechniqueOrder:
-    """What this call of a technique is to produce."""
+class Needs:
+    """What an output lacks of its order, for the one repair call."""
 
-    interview_type: str
-    technique: Technique
-    experience_level: ExperienceLevel | None
-    question_count: int
-    positions: tuple[int, ...]
-    """The positions of `base` to replace; empty when the whole set is new."""
-    base: QuestionSet | None
-    """The set that is revised, or None for the first of its type."""
-    focus: str
+    missing_count: int
+    changing: tuple[Question, ...]
+    """The questions of the base whose replacement or rewording is missing."""
+    incomplete: tuple[Question, ...]
+    """Delivered questions with empty fields."""
+    rejected: tuple[str, ...]
+    """Texts that were thrown away, each with the reason."""
+    unreadable: str
+    """The text in which no question could be found, or an empty string."""
 
-    def arguments(self, task: TurnTask) -> dict[str, str]:
-        """The template's variables. What people wrote stands between fences; Semantic Kernel encodes it."""
-        settings = {
-            "interview_type": self.interview_type,
-            "technique": self.technique.name,
-            "experience_level": self.experience_level,
-            "question_count": self.question_count,
-            "replace_positions": list(self.positions),
-            "interviewer": dict(task.brief.interviewer) if task.brief.interviewer else None,
-        }
-        current = (
-            [question.model_dump(mode="json", exclude={"id"}) for question in self.base.questions] if self.base else []
-        )
-        blocks = {
-            "settings": _json(settings),
-            "seen_questions": _json(task.seen_questions),
-            "current_questions": _json(current),
-            "request": f"{task.message}\n{self.focus}".strip(),
-            "job_description": task.brief.job_description
-            or "None given. Assume a usual role of the kind named in the request.",
-        }
-        return {
-            "output_contract": OUTPUT_CONTRACT,
-            "question_count": str(self.question_count),
-            "level_reminder": level_reminder(self.experience_level),
-            **{name: template_value(fence(name, text, task.nonce)) for name, text in blocks.items()},
-        }
-
-
-def template_value(text: str) -> str:
-    """Return a value that arrives at the model as it stands, whatever is in it.
-
-    Semantic Kernel encodes a value once and decodes it twice, so that `&lt;` would arrive as `<`. It reads the rendered
-    prompt as XML, and where that fails (a form feed from a PDF is enough) sends rules and data as one user message.
-    """
-    return _NOT_XML.sub(" ", text).replace("&", "&amp;")
-
-
-def level_reminder(level: ExperienceLevel | None) -> str:
-    """The chosen level's row of the ladder, repeated after the data so that a long posting does not blur it."""
-    if level is None:
-        return "Level: not stated. Take it from the job description, else assume mid, and say so in the summary."
-    return f"Level: {level}: {LEVEL_LADDER[level]}."
-
-
-def plan_order(
-    state: TurnState, interview_type: str, technique: Technique, choices: Mapping[str, Any]
-) -> TechniqueOrder | str:
-    """Combine what the model chose with what the request and the conversation say; code has the last word.
-
-    Returns:
-        The order, or a sentence for the model where its choice cannot be carried out.
-    """
-    task = state.task
-    base = task.question_sets.get(interview_type)
-    positions = tuple(sorted(set(_numbers(choices.get("replace_positions")))))
-    if positions and (base is None or positions[-1] > len(base.questions)):
-        count = len(base.questions) if base else 0
-        return (
-            f"Questions in the current {interview_type} set: {count}. Tell the candidate, and ask which one is meant."
-        )
-    level = state.experience_level
-    stated = str(choices.get("stated_level") or "").strip().lower()
-    if stated in set(ExperienceLevel) and not task.is_level_fixed:
-        level = ExperienceLevel(stated)
-    wished = _numbers(choices.get("count"))
-    count = wished[0] if wished and not task.is_count_fixed else task.brief.question_count
-    return TechniqueOrder(
-        interview_type=interview_type,
-        technique=technique,
-        experience_level=level,
-        question_count=len(positions) or min(count, MAX_QUESTIONS),
-        positions=positions,
-        base=base,
-        focus=str(choices.get("focus") or "").strip(),
-    )
+    def __bool__(self) -> bool:
+        """Whether anything is lacking."""
+        return bool(self.missing_count or self.incomplete)
 
 
 class Delivery:
@@ -154,87 +49,151 @@ class Delivery:
         self._state = state
         self._reader = QuestionReader()
         self._questions: list[Question] = []
+        self._rejected: list[str] = []
         self._has_summary = False
+        first = len(order.staying) + 1
+        self._open_positions = list(order.positions or range(first, first + order.question_count))
+        self._asked = [question.text for question in order.staying]
+        if order.change is not Change.REWORD:
+            # "Harder" and "easier" stay with their question, and may come back to an earlier form of it.
+            replaced = [question.text for question in order.changing]
+            self._asked += [text for text in state.task.seen_questions if not is_form_of(text, replaced)]
+        self._examples = [order.examples] if order.examples else []
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What has been delivered so far."""
+        return tuple(self._questions)
 
     def feed(self, piece: str) -> None:
         """The next piece of the technique's text."""
-        for content in self._reader.feed(piece):
-            self._deliver(content)
+        known = len(self._reader.questions)
+        for content, place in zip(self._reader.feed(piece), self._reader.places[known:], strict=True):
+            self._deliver(content, place)
+
+    def end(self) -> Needs:
+        """The technique has ended; the recommendations are said when nothing can follow any more, by `finish`."""
+        self._output = self._reader.finish()
+        first_late = len(self._reader.questions) - len(self._output.late_questions)
+        for content, place in zip(self._output.late_questions, self._reader.places[first_late:], strict=True):
+            self._deliver(content, place)
+        if not self._reader.text.strip():
+            # Silence cannot be mended.
+            return Needs(missing_count=0, changing=(), incomplete=(), rejected=(), unreadable="")
+        return Needs(
+            missing_count=len(self._open_positions),
+            changing=tuple(q for q in self._order.changing if q.position in self._open_positions),
+            incomplete=tuple(question for question in self._questions if question.gaps),
+            rejected=tuple(self._rejected),
+            unreadable="" if self._reader.questions else self._reader.text.strip(),
+        )
+
+    def mend(self, text: str) -> None:
+        """The output of the repair call: incomplete questions, completed, and further ones."""
+        reader = QuestionReader()
+        reader.feed(text)
+        reader.finish()
+        for content in reader.questions:
+            incomplete = [question for question in self._questions if question.gaps]
+            twin = next((q for q in incomplete if is_asked_in(content.text, [q.text])), None)
+            if twin is not None:
+                self._complete(twin, content)
+            else:
+                self._deliver(content)
 
     def finish(self) -> QuestionSet:
-        """The technique has ended.
+        """Say what is left to say and return the set.
 
         Raises:
-            ProviderError: nothing in its text could be read as a question.
+            ProviderError: nothing could be read as a question.
         """
-        output = self._reader.finish()
-        for content in output.late_questions:
-            self._deliver(content)
         if not self._questions:
-            raise ProviderError("The model's answer could not be read as questions. Your message is kept: try again.")
-        missing = self._order.question_count - len(self._questions)
-        if missing > 0:
+            raise ProviderError(
+                "Every question that came back had been asked before. Your message is kept: ask for another topic."
+                if self._rejected
+                else "The model's answer could not be read as questions. Your message is kept: try again."
+            )
+        if self._open_positions:
             self._state.say(f"Only {len(self._questions)} of {self._order.question_count} questions came back.\n\n")
-        self._say_recommendations(output.recommendations)
-        return self._question_set(output)
+        question_set = self._question_set(self._output)
+        if question_set.recommendations and self._order.change is Change.NEW:
+            lines = "\n".join(f"- {item}" for item in question_set.recommendations)
+            self._state.say(f"**To prepare**\n\n{lines}\n")
+        if self._order.change is Change.ADD and len(question_set.questions) == MAX_QUESTIONS:
+            self._state.say(f"The set is full now: it holds at most {MAX_QUESTIONS} questions.\n")
+        return question_set
 
-    def _deliver(self, content: QuestionContent) -> None:
-        index = len(self._questions)
-        if index >= self._order.question_count:
+    def _deliver(self, content: QuestionContent, place: int | None = None) -> None:
+        """Take the question at this place of the output, from 0; of the repair, whose place says nothing, None."""
+        position = self._position_for(place)
+        if position is None:
+            return
+        if reason := self._flaw(content):
+            self._rejected.append(f"{content.text} ({reason})")
             return
         if not self._has_summary:
             self._has_summary = True
             self._state.say(f"{self._reader.summary}\n\n" if self._reader.summary else "")
-        fields = content.model_dump()
-        fields["requirement"] = verbatim(content.requirement, self._state.task.brief.job_description)
-        position = self._order.positions[index] if self._order.positions else index + 1
-        question = Question(id=uuid4(), position=position, **fields)
+        question = self._placed(content, position)
+        self._open_positions.remove(position)
         self._questions.append(question)
+        self._asked.append(question.text)
         self._state.emit(QuestionReady(question))
         self._state.say(question_markdown(question))
 
-    def _say_recommendations(self, recommendations: tuple[str, ...]) -> None:
-        if recommendations and not self._order.positions:
-            lines = "\n".join(f"- {item}" for item in recommendations)
-            self._state.say(f"**To prepare**\n\n{lines}\n")
+    def _position_for(self, place: int | None) -> int | None:
+        """Where the question goes; None for one too many. One that is lost leaves its own place, not the last, open."""
+        if place is None or not self._order.positions:
+            return next(iter(self._open_positions), None)
+        position = self._order.positions[place] if place < len(self._order.positions) else None
+        return position if position in self._open_positions else None
+
+    def _flaw(self, content: QuestionContent) -> str | None:
+        """Why the question is thrown away, or None. A rewording is no new question."""
+        if self._order.change is Change.REWORD:
+            return None
+        if is_asked_in(content.text, self._asked):
+            return "was asked already"
+        if self._order.change is Change.REPLACE and is_same_text(content.text, [q.text for q in self._order.changing]):
+            return "is the question it should replace"
+        if is_copied_from(content.text, self._examples):
+            return "was copied from an example"
+        return None
+
+    def _placed(self, content: QuestionContent, position: int) -> Question:
+        """The question in its place; a reworded one stays who it is, and what it tests."""
+        fields = content.model_dump()
+        fields["requirement"] = verbatim(content.requirement, self._state.task.brief.job_description)
+        if self._order.change is Change.REWORD:
+            before = next(question for question in self._order.changing if question.position == position)
+            kept = ("id", "position", "difficulty", "category", "time_minutes", "requirement")
+            filled = {name: value for name, value in fields.items() if value}
+            return before.model_copy(update=filled | {name: getattr(before, name) for name in kept}, deep=True)
+        return Question(id=uuid4(), position=position, **fields)
+
+    def _complete(self, question: Question, content: QuestionContent) -> None:
+        """Fill the empty fields of a delivered question, and let the reader see it again."""
+        filled = question.model_copy(update={name: getattr(content, name) for name in question.gaps})
+        if filled != question:
+            self._questions[self._questions.index(question)] = filled
+            self._state.emit(QuestionReady(filled))
 
     def _question_set(self, output: TechniqueOutput) -> QuestionSet:
         order, base = self._order, self._order.base
         recommendations, level = output.recommendations, order.experience_level or output.experience_level
-        if base is not None and order.positions:
-            replaced = {question.position: question for question in self._questions}
-            questions = tuple(replaced.get(question.position, question) for question in base.questions)
-            recommendations, level = base.recommendations, order.experience_level or base.experience_level
-        else:
-            questions = tuple(self._questions)
+        # A replacement that did not come leaves the question there.
+        unchanged = [question for question in order.changing if question.position in self._open_positions]
+        questions = sorted([*order.staying, *unchanged, *self._questions], key=lambda question: question.position)
+        if base is not None and order.change is not Change.NEW:
+            is_whole_text_new = order.change is Change.REWORD and not order.staying
+            recommendations = (recommendations if is_whole_text_new else ()) or base.recommendations
+            level = order.experience_level or base.experience_level
         return QuestionSet(
             id=base.id if base else uuid4(),
             revision=base.revision + 1 if base else 1,
             interview_type=order.interview_type,
             technique=order.technique.name,
             experience_level=level,
-            questions=questions,
+            questions=tuple(questions),
             recommendations=recommendations,
         )
-
-
-def question_markdown(question: Question) -> str:
-    """The question as the reply shows it."""
-    case = question.case
-    given = [case.scenario, *(f"- {item}" for item in case.data)] if case else []
-    scenario = "".join(f"> {line}\n" for line in given if line)
-    setting = f"{scenario}\n" if scenario else ""
-    about = f"{question.difficulty} · {question.category.replace('_', ' ')} · {question.time_minutes} min"
-    return f"**{question.position}.** {question.text}\n\n{setting}*{about}*\n\n"
-
-
-def _numbers(value: Any) -> list[int]:
-    """`"1,4"`, `[1, 4]`, `4`, `"Q4"` and `"2-4"` are all read; zero is no position."""
-    numbers: list[int] = []
-    for first, last in re.findall(r"(\d{1,3})(?:\s*[-\u2013]\s*(\d{1,3}))?", str(value or "")):
-        numbers.extend(range(int(first), int(last or first) + 1))
-    return [number for number in numbers if number > 0]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

@@ -29,7 +29,7 @@ class ModelCall:
     model: str
     agent: str
     function: str | None
-    """The technique that made the call, or None for the agent's own decision."""
+    """The technique that made the call, `repair`, or None for the agent's own decision."""
     input_tokens: int
     cached_input_tokens: int
     """Part of `input_tokens`."""
@@ -57,6 +57,8 @@ class TurnAnswer:
     question_set: QuestionSet | None
     experience_level: ExperienceLevel | None
     """The level the conversation is at now, which the candidate may have changed in this turn."""
+    wishes: tuple[str, ...] = ()
+    """The lasting wishes as they are now."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,10 @@ class AgentActive:
 
 @dataclass(frozen=True)
 class QuestionReady:
-    """A question is complete, while its technique may still be talking."""
+    """A question is complete, while its technique may still be talking.
+
+    It comes again, under its id, when a repair filled in fields that had been left empty.
+    """
 
     kind: ClassVar = "question.ready"
     question: Question

@@ -1,7 +1,6 @@
 """Filters of a turn, as closures: every handoff actor deep-copies its kernel, and a bound method's `self` with it."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 
 import structlog
 from semantic_kernel import Kernel
@@ -9,7 +8,10 @@ from semantic_kernel.filters import AutoFunctionInvocationContext, FilterTypes
 from semantic_kernel.functions import FunctionResult, KernelArguments
 
 from app.orchestration.catalog import Catalog, Technique
-from app.orchestration.delivery import Delivery, TechniqueOrder, plan_order, template_value
+from app.orchestration.contract import template_value
+from app.orchestration.editing import DONE, EDITING_PLUGIN
+from app.orchestration.order import plan_order
+from app.orchestration.technique import run_technique
 from app.orchestration.turn import TurnState
 
 HANDOFF_PLUGIN = "Handoff"
@@ -23,7 +25,7 @@ logger = structlog.get_logger(__name__)
 
 def add_filters(kernel: Kernel, catalog: Catalog, state: TurnState) -> None:
     """Register the turn's filters; they run outside the ones that the handoff actor adds to its own copy."""
-    for make in (deliver, limit_handoffs):
+    for make in (deliver, edit, limit_handoffs):
         kernel.add_filter(FilterTypes.AUTO_FUNCTION_INVOCATION, make(catalog, state))
 
 
@@ -45,16 +47,31 @@ def deliver(catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
             _answer_model(context, "Only the first technique or handoff of an answer is carried out.")
             return
         try:
-            await _run_technique(context, order, state)
+            await run_technique(context.kernel, order, state, _free_choices(technique, context.arguments))
         except Exception as error:
             state.fail(error)
             raise
         _answer_model(context, "Delivered to the candidate.")
-        complete = context.kernel.get_function(HANDOFF_PLUGIN, COMPLETE_TASK)
-        await complete.invoke(context.kernel, KernelArguments(task_summary="The questions were delivered."))
-        context.terminate = True
+        await _end_turn(context)
 
     return deliver_technique
+
+
+def edit(_catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
+    """An edit that was carried out has been told to the candidate: the turn is over, as after a technique."""
+
+    async def edit_set(context: AutoFunctionInvocationContext, next: Next) -> None:  # noqa: A002 - by keyword
+        if context.function.plugin_name != EDITING_PLUGIN:
+            await next(context)
+            return
+        if not state.decide():
+            _answer_model(context, "Only the first change of an answer is carried out.")
+            return
+        await next(context)
+        if context.function_result is not None and str(context.function_result) == DONE:
+            await _end_turn(context)
+
+    return edit_set
 
 
 def limit_handoffs(_catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
@@ -71,29 +88,11 @@ def limit_handoffs(_catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
     return limit
 
 
-async def _run_technique(context: AutoFunctionInvocationContext, order: TechniqueOrder, state: TurnState) -> None:
-    task = state.task
-    sampling = task.sampling.over(order.technique.sampling)
-    arguments = KernelArguments(
-        settings=state.provider.execution_settings(task.model, sampling, has_tools=False),
-    )
-    arguments.update(_free_choices(order.technique, context.arguments))
-    arguments.update(order.arguments(task))
-    delivery = Delivery(order, state)
-    with state.calling(order.technique.name):
-        async with aclosing(context.function.invoke_stream(context.kernel, arguments)) as pieces:
-            async for piece in pieces:
-                delivery.feed("".join(str(message) for message in piece))
-    state.question_set = delivery.finish()
-    state.experience_level = order.experience_level
-    logger.info(
-        "technique_delivered",
-        interview_type=order.interview_type,
-        technique=order.technique.name,
-        questions=len(state.question_set.questions),
-        revision=state.question_set.revision,
-        replaced=list(order.positions),
-    )
+async def _end_turn(context: AutoFunctionInvocationContext) -> None:
+    """End the orchestration without a further model call."""
+    complete = context.kernel.get_function(HANDOFF_PLUGIN, COMPLETE_TASK)
+    await complete.invoke(context.kernel, KernelArguments(task_summary="The candidate has been answered."))
+    context.terminate = True
 
 
 def _free_choices(technique: Technique, chosen: KernelArguments) -> dict[str, str]:

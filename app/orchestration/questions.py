@@ -1,17 +1,25 @@
-"""Questions as values, and the reader that turns a technique's streamed text into them while it is still talking."""
+"""Questions and question sets as values, and when two questions are the same."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from math import isnan
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from rapidfuzz import fuzz, process, utils
 
 MAX_QUESTIONS = 20
 """In one set."""
+
+SAME_QUESTION = 88
+"""Of 100: how alike two texts are, the order of their words aside, that ask for the same thing. "A conflict with a
+peer" and "a conflict with your manager" stay two questions."""
+
+COPIED_WORDS = 8
+"""So many words in a row that also stand in an example were copied from it."""
 
 
 class ExperienceLevel(StrEnum):
@@ -31,15 +39,31 @@ class Difficulty(StrEnum):
     HARD = "hard"
 
 
-def _text(value: Any) -> str:
-    """Models write null or a list where one text is asked for."""
-    return value.strip() if isinstance(value, str) else " ".join(_texts(value))
+def text_of(value: Any) -> str:
+    """One text. Models write null, a list or an object where one is asked for."""
+    if isinstance(value, dict):
+        return ". ".join(f"{name}: {text}" for name, item in value.items() if (text := text_of(item)))
+    return value.strip() if isinstance(value, str) else " ".join(texts_of(value))
 
 
-def _texts(value: Any) -> list[str]:
-    """Models write a lone string where a list is asked for, and empty strings as filler."""
-    items = [value] if isinstance(value, str) else value
-    return [item.strip() for item in items if isinstance(item, str) and item.strip()] if isinstance(items, list) else []
+def texts_of(value: Any) -> list[str]:
+    """A list of texts. Models write a lone string, objects, and empty strings as filler."""
+    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+    return [text for item in items if isinstance(item, str | dict) and (text := _plain_item(item))]
+
+
+def _plain_item(item: str | dict[str, Any]) -> str:
+    """The text of a list's item; of an object with one text, such as `{"question": "Why?"}`, that text."""
+    if isinstance(item, str):
+        return item.strip()
+    texts = [value.strip() for value in item.values() if isinstance(value, str) and value.strip()]
+    return texts[0] if len(texts) == 1 else text_of(item)
+
+
+def level_of(value: Any) -> ExperienceLevel | None:
+    """The level that a word names, or None."""
+    word = text_of(value).lower()
+    return ExperienceLevel(word) if word in set(ExperienceLevel) else None
 
 
 def _minutes(value: Any) -> int:
@@ -55,26 +79,23 @@ def _difficulty(value: Any) -> Difficulty:
     return Difficulty(word) if word in set(Difficulty) else Difficulty.MEDIUM
 
 
-def _level(value: Any) -> ExperienceLevel | None:
-    word = _text(value).lower()
-    return ExperienceLevel(word) if word in set(ExperienceLevel) else None
-
-
 def _category(value: Any) -> str:
-    return _text(value) or "general"
+    return text_of(value) or "general"
 
 
 def _optional_text(value: Any) -> str | None:
-    return _text(value) or None
+    return text_of(value) or None
 
 
 def _case(value: Any) -> Any:
-    """Outside case studies, models fill the key with null, an empty object or "n/a"."""
-    return value if isinstance(value, Case | dict) and value else None
+    """Outside case studies, models fill the key with null, "n/a", an empty object or one of empty values."""
+    if isinstance(value, dict):
+        return value if any(texts_of(item) for item in value.values()) else None
+    return value if isinstance(value, Case) else None
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-Texts = Annotated[list[str], BeforeValidator(_texts)]
+Text = Annotated[str, BeforeValidator(text_of)]
+Texts = Annotated[list[str], BeforeValidator(texts_of)]
 
 
 class Case(BaseModel):
@@ -83,6 +104,31 @@ class Case(BaseModel):
     scenario: Annotated[Text, Field(examples=["A bakery chain with 40 shops loses lunch sales."])] = ""
     data: Annotated[Texts, Field(examples=[["Visitors are flat; lunch sales fell by 20 %."]])] = []
     expected_approach: Annotated[Texts, Field(examples=[["Split sales into visits, conversion and basket."]])] = []
+
+
+OTHER_KEYS = {
+    "text": ("question", "questiontext", "primaryquestion", "prompt"),
+    "time_minutes": ("time", "minutes", "estimatedtime", "duration", "timeinminutes"),
+    "evaluation_criteria": ("criteria", "evaluation", "assessmentcriteria", "whattolookfor"),
+    "follow_ups": ("followup", "followupquestions"),
+    "hints": ("hint",),
+    "sample_framework": ("framework", "answerframework", "answeroutline", "sampleanswerframework"),
+    "requirement": ("jobrequirement", "source"),
+    "level_signal": ("signal",),
+    "category": ("topic", "competency"),
+}
+"""How models call a key when they forget the contract, in lower case without signs."""
+
+
+def _renamed(value: dict[str, Any]) -> dict[str, Any]:
+    """The question with the contract's keys where it has others of the same meaning."""
+    known = {re.sub(r"[^a-z]", "", str(name).lower()): item for name, item in value.items()}
+    found = dict(value)
+    for name, others in OTHER_KEYS.items():
+        for key in (name.replace("_", ""), *others):
+            if name not in found and key in known:
+                found[name] = known[key]
+    return found
 
 
 class QuestionContent(BaseModel):
@@ -106,6 +152,22 @@ class QuestionContent(BaseModel):
     sample_framework: Annotated[Text, Field(description="An outline with blanks, never a canned answer")] = ""
     case: Annotated[Case | None, BeforeValidator(_case)] = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_contract_keys(cls, value: Any) -> Any:
+        return _renamed(value) if isinstance(value, dict) else value
+
+    @classmethod
+    def text_in(cls, value: Any) -> str:
+        """The question in what a model wrote, or an empty string."""
+        return text_of(_renamed(value).get("text")) if isinstance(value, dict) else ""
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """The fields a candidate needs and the technique left empty."""
+        needed = ("level_signal", "evaluation_criteria", "follow_ups", "hints", "sample_framework")
+        return tuple(name for name in needed if not getattr(self, name))
+
 
 class Question(QuestionContent):
     """A question in a set. The id stays while the question stays, through every revision."""
@@ -127,162 +189,55 @@ class QuestionSet:
     recommendations: tuple[str, ...]
 
 
-@dataclass
-class QuestionReader:
-    """Reads one technique output, piece by piece, in time linear in its length.
-
-    It follows brackets and strings and looks for the list under `"questions"`. An object in it counts as soon as its
-    closing brace has arrived, and is read by itself: prose and fences around the JSON, one broken question or a cut-off
-    end do not cost the others. How the text is cut into pieces makes no difference.
-    """
-
-    questions: list[QuestionContent] = field(default_factory=list)
-    _text: str = ""
-    _seen: int = 0
-    """Everything before this has been followed."""
-    _open: list[int] = field(default_factory=list)
-    """Where the brackets stand that are still open."""
-    _is_in_string: bool = False
-    _start: int = -1
-    """Of the object that holds the list."""
-    _list_start: int = -1
-    _list_end: int = -1
-
-    def feed(self, piece: str) -> list[QuestionContent]:
-        """Take the next piece and return the questions it completed, in order."""
-        self._text += piece
-        known = len(self.questions)
-        for mark in _MARK.finditer(self._text, self._seen):
-            if mark.group() == "\\":
-                self._seen = mark.start()  # What it escapes has not arrived.
-                break
-            self._follow(mark.group(), mark.start())
-        else:
-            self._seen = len(self._text)
-        return self.questions[known:]
-
-    def finish(self) -> "TechniqueOutput":
-        """Read what surrounds the questions; what was cut off is left out."""
-        late: list[QuestionContent] = []
-        if not self.questions:
-            # Asked to replace one question, models also answer with a bare object, or with a bare list.
-            late = _valid_questions(_parse(f"[{self._text[self._text.find('{') : self._text.rfind('}') + 1]}]"))
-            self.questions.extend(late)
-        envelope = self._envelope()
-        return TechniqueOutput(
-            summary=_text(envelope.get("summary")),
-            experience_level=_level(envelope.get("experience_level")),
-            late_questions=tuple(late),
-            recommendations=tuple(_texts(envelope.get("recommendations"))),
-        )
-
-    @property
-    def summary(self) -> str:
-        """The sentence to the candidate that precedes the questions, or an empty string."""
-        return _text(self._envelope().get("summary"))
-
-    def _follow(self, mark: str, at: int) -> None:
-        if mark == '"':
-            # Outside the JSON, a quote is prose.
-            self._is_in_string = not self._is_in_string and bool(self._open)
-        elif self._is_in_string or mark[0] == "\\":
-            return
-        elif mark in "{[":
-            is_new_list = not self.questions and (self._list_start < 0 or self._list_end >= 0)
-            if mark == "[" and is_new_list and self._open and _LIST_KEY.search(self._text, max(at - 40, 0), at):
-                self._start, self._list_start, self._list_end = self._open[-1], at, -1
-            if len(self._open) < MAX_DEPTH:
-                self._open.append(at)
-        else:
-            self._close("{" if mark == "}" else "[", at)
-
-    def _close(self, opening: str, at: int) -> None:
-        """Close the innermost bracket of this kind, and what was left open inside it."""
-        if not any(self._text[start] == opening for start in self._open):
-            return
-        is_closed = False
-        while not is_closed:
-            start = self._open.pop()
-            is_closed = self._text[start] == opening
-            if start == self._list_start:
-                self._list_end = at
-        if opening == "{" and self._open and self._open[-1] == self._list_start:
-            self.questions.extend(_valid_questions([_parse(self._text[start : at + 1])]))
-
-    def _envelope(self) -> dict[str, Any]:
-        """The object that holds the list, without the list's items."""
-        if self._list_start < 0:
-            opening = _OBJECT.search(self._text)
-            text = self._text[opening.start() :] if opening else ""
-        else:
-            rest = self._text[self._list_end :] if self._list_end >= 0 else ""
-            text = self._text[self._start : self._list_start + 1] + rest
-        document = _parse(text, is_partial=True)
-        return document if isinstance(document, dict) else {}
+_QUOTES, _DASHES = "'\"`\u2018\u2019\u201c\u201d\u00b4", "-\u2010\u2011\u2012\u2013\u2014"
+_LOOSE = re.compile(rf"\\\\?([{_QUOTES}{_DASHES}])")
 
 
-@dataclass(frozen=True)
-class TechniqueOutput:
-    """What is left when a technique has ended: the questions not yet returned by `feed`, and the closing advice."""
-
-    summary: str
-    experience_level: ExperienceLevel | None
-    """What the technique took the level to be, which nobody may have told it."""
-    late_questions: tuple[QuestionContent, ...]
-    recommendations: tuple[str, ...]
-
-
-MAX_DEPTH = 40
-"""A technique's output is six levels deep; brackets below this are garbage."""
-
-_MARK = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)
-_LIST_KEY = re.compile(r'"questions"\s*:\s*$')
-_OBJECT = re.compile(r'\{\s*"')
-
-_HEX = "[0-9a-fA-F]"
-_FLAW = re.compile(
-    rf"""(\\["\\/bfnrt]|\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|\\u(?!0000|[dD][89a-fA-F]){_HEX}{{4}})"""
-    rf"|\\u{_HEX}{{4}}|\\|[\x00-\x1f]"
-)
-"""An escape that JSON and PostgreSQL take, as a group; or else one of NUL or half a surrogate pair, a backslash that
-escapes nothing, a raw control character."""
-
-
-def _mended(match: re.Match[str]) -> str:
-    flaw = match.group()
-    if match.group(1):
-        return flaw
-    if flaw == "\\":
-        return "\\\\"
-    return "\ufffd" if flaw[0] == "\\" else " "
-
-
-def storable(text: str) -> str:
-    """What a model wrote, without NUL and halves of surrogate pairs, which no database takes; two halves are joined."""
-    return text.replace("\0", " ").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _parse(text: str, *, is_partial: bool = False) -> Any:
-    """The JSON value that `text` is, or None. Of a partial one, what is complete; of any, only what can be stored."""
-    try:
-        return from_json(_FLAW.sub(_mended, storable(text)), allow_partial=is_partial)
-    except ValueError:
-        return None
-
-
-def _valid_questions(items: Any) -> list[QuestionContent]:
-    questions = []
-    for item in items if isinstance(items, list) else []:
-        try:
-            questions.append(QuestionContent.model_validate(item))
-        except ValidationError:
-            continue
-    return questions
+def _any_form(sign: re.Match[str]) -> str:
+    return f"[{re.escape(_QUOTES if sign.group(1) in _QUOTES else _DASHES)}]"
 
 
 def verbatim(requirement: str | None, job_description: str | None) -> str | None:
-    """Return the requirement only if it really stands in the job description, white space aside."""
+    """Return the fragment of the job description that the requirement is, as it stands there; else None.
+
+    White space, case and the form of quotes and dashes do not count.
+    """
     if not requirement or not job_description:
         return None
-    found = re.search(r"\s+".join(re.escape(word) for word in requirement.split()), job_description)
+    words = [_LOOSE.sub(_any_form, re.escape(word)) for word in requirement.split()]
+    found = re.search(r"\s+".join(words), job_description, re.IGNORECASE)
     return found.group(0) if found else None
+
+
+def is_asked_in(text: str, others: Iterable[str]) -> bool:
+    """Whether one of the other texts asks for the same thing."""
+    return (
+        process.extractOne(
+            text, others, scorer=fuzz.token_sort_ratio, processor=utils.default_process, score_cutoff=SAME_QUESTION
+        )
+        is not None
+    )
+
+
+def is_same_text(text: str, others: Iterable[str]) -> bool:
+    """Whether the text is one of the others, case and signs aside."""
+    words = utils.default_process(text).split()
+    return any(words == utils.default_process(other).split() for other in others)
+
+
+def is_form_of(text: str, others: Iterable[str]) -> bool:
+    """Whether the text is one of the others with something added or taken away."""
+    return (
+        process.extractOne(
+            text, others, scorer=fuzz.token_set_ratio, processor=utils.default_process, score_cutoff=SAME_QUESTION
+        )
+        is not None
+    )
+
+
+def is_copied_from(text: str, examples: Iterable[str]) -> bool:
+    """Whether a run of `COPIED_WORDS` words stands in one of the examples too."""
+    words = utils.default_process(text).split()
+    runs = [f" {' '.join(words[start : start + COPIED_WORDS])} " for start in range(len(words) - COPIED_WORDS + 1)]
+    plain = [f" {' '.join(utils.default_process(example).split())} " for example in examples]
+    return any(run in example for run in runs for example in plain)

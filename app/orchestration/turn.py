@@ -1,7 +1,7 @@
 """One turn as values: what the conductor is given, and what it keeps while the turn runs."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -18,13 +18,16 @@ from app.orchestration.events import (
     TurnAnswer,
     UsageUpdated,
 )
-from app.orchestration.questions import ExperienceLevel, QuestionSet, storable
+from app.orchestration.mending import storable
+from app.orchestration.questions import ExperienceLevel, QuestionSet
 from app.providers.base import Provider, Sampling
 from app.providers.metered import MeasuredCall
 from plugins.cost.plugin import Spending
 from plugins.cost.prices import Tokens, price_usd
 
 Emit = Callable[[ConductedEvent], None]
+Recall = Callable[[UUID, int], Awaitable[QuestionSet | None]]
+"""An earlier revision of a question set, by the set's id and the revision's number."""
 
 HELD_CHARACTERS = 200
 """What an agent says before a tool call ("let me hand you over …") is not for the candidate. Such lead-ins are short,
@@ -37,9 +40,12 @@ class Brief:
     """What the conversation has been told so far and keeps."""
 
     job_description: str | None = None
+    resume: str | None = None
     experience_level: ExperienceLevel | None = None
     question_count: int = 5
     interviewer: Mapping[str, str] | None = None
+    wishes: tuple[str, ...] = ()
+    """What the candidate wants for good, in their words, such as a language or a time limit; oldest first."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class PastMessage:
 
 @dataclass(frozen=True)
 class TurnTask:
-    """Everything a turn starts from. Nothing else is read while it runs."""
+    """Everything a turn starts from. Nothing else is read while it runs, but an earlier revision that is restored."""
 
     turn_id: UUID
     message: str
@@ -66,11 +72,17 @@ class TurnTask:
     is_count_fixed: bool
     """The same for the number of questions."""
     history: tuple[PastMessage, ...]
+    """The last messages."""
+    earlier_requests: tuple[str, ...]
+    """A running summary of the turns before those: what was asked and what came of it, a line each, oldest first."""
     question_sets: Mapping[str, QuestionSet]
     """The latest revision by interview type, for the job at hand; the one last worked on comes last."""
     seen_questions: tuple[str, ...]
-    """Texts of the newest questions the conversation has had, so that none is asked twice."""
+    """Texts of the questions the conversation has had, the newest first, so that none is asked twice."""
+    recall: Recall
     model: str
+    context_tokens: int
+    """The most a call of this model should be sent, roughly."""
     sampling: Sampling
     spending: Spending
 
@@ -102,13 +114,16 @@ class TurnState:
         self.handoffs: list[Handoff] = []
         self.active_agent: str | None = None
         self.experience_level = task.brief.experience_level
+        self.wishes = task.brief.wishes
         self.question_set: QuestionSet | None = None
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.silence: asyncio.Timeout | None = None
+        self.deadline: asyncio.Timeout | None = None
         self._reply: list[str] = []
         self._held = ""
         self._has_tool_call = False
         self._function: str | None = None
+        self._is_optional = False
         self._has_decided = False
 
     # What the filters and the conductor do.
@@ -134,14 +149,24 @@ class TurnState:
         self._has_decided = True
         return is_first
 
+    def patience_ends(self) -> float:
+        """When a call that the turn can do without is given up: in good time before silence or deadline end the turn.
+
+        By the event loop's clock; later with each piece that arrives.
+        """
+        now = asyncio.get_running_loop().time()
+        deadline = self.deadline.when() if self.deadline is not None else None
+        left = self.limits.silence_seconds if deadline is None else min(self.limits.silence_seconds, deadline - now)
+        return now + left * 0.9
+
     @contextmanager
-    def calling(self, function: str) -> Iterator[None]:
-        """Book the model calls inside the block to a technique."""
-        self._function = function
+    def calling(self, function: str, *, is_optional: bool = False) -> Iterator[None]:
+        """Book the model calls inside the block to a function. An optional one may fail without failing the turn."""
+        self._function, self._is_optional = function, is_optional
         try:
             yield
         finally:
-            self._function = None
+            self._function, self._is_optional = None, False
 
     def answer(self) -> TurnAnswer:
         """What the turn came to.
@@ -158,6 +183,7 @@ class TurnState:
             reply=reply,
             question_set=self.question_set,
             experience_level=self.experience_level,
+            wishes=self.wishes,
         )
 
     def spending(self) -> Spending:
@@ -182,7 +208,7 @@ class TurnState:
                 f"The agents came to no answer within {self.limits.model_calls} model calls. Try to ask more simply."
             )
             # After a handoff Semantic Kernel would swallow it, and the turn would wait for nothing.
-            self.fail(error)
+            self.call_failed(error)
             raise error
         if agent != self.active_agent:
             if self.active_agent is not None:
@@ -237,7 +263,8 @@ class TurnState:
 
     def call_failed(self, error: BaseException) -> None:
         """See CallObserver."""
-        self.fail(error)
+        if not self._is_optional:
+            self.fail(error)
 
     def _release(self) -> None:
         held, self._held = self._held, ""

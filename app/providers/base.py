@@ -1,7 +1,8 @@
 """What every chat-completion back-end offers, whichever company or engine is behind it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
@@ -48,8 +49,10 @@ class Provider(Protocol):
         """The chat-completion service for one of `models`."""
         ...
 
-    def execution_settings(self, model: str, sampling: Sampling, *, has_tools: bool) -> PromptExecutionSettings:
-        """Request settings that hold only what this model accepts."""
+    def execution_settings(
+        self, model: str, sampling: Sampling, *, has_tools: bool, output_schema: Mapping[str, Any] | None = None
+    ) -> PromptExecutionSettings:
+        """Request settings that hold only what this model accepts; `output_schema` is a strict JSON schema."""
         ...
 
     async def close(self) -> None:

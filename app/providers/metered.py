@@ -24,10 +24,8 @@ from semantic_kernel.contents.utils.finish_reason import FinishReason
 from typing_extensions import override
 
 from app.core.errors import ProviderError
+from app.core.tokens import CHARACTERS_PER_TOKEN
 from app.providers.failures import provider_failure
-
-CHARACTERS_PER_TOKEN = 4
-"""The usual rule of thumb for English, used only where a provider sends no usage."""
 
 
 @dataclass(frozen=True)

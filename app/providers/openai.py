@@ -1,12 +1,16 @@
 """OpenAI, and every server that speaks its chat-completions protocol, Azure OpenAI included."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import httpx2
-from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
-from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
+import structlog
+from openai import APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 from semantic_kernel.connectors.ai.open_ai import OpenAIChatCompletion, OpenAIChatPromptExecutionSettings
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
+from semantic_kernel.exceptions import ServiceResponseException
+from typing_extensions import override
 
 from app.core.config import Settings
 from app.providers.base import Sampling
@@ -14,6 +18,8 @@ from app.providers.failures import asked_wait_seconds
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI_DEFAULT_MODEL = "gpt-5-mini"
+
+logger = structlog.get_logger(__name__)
 
 # o1, o3-mini, gpt-5, gpt-5.1-codex …, but not the chat variants such as gpt-5-chat-latest. Gateways put a path before
 # the name: openai/o3, openrouter/openai/gpt-5.
@@ -53,6 +59,38 @@ def accepted_settings(
     return settings
 
 
+class SchemaTolerantChatCompletion(OpenAIChatCompletion):
+    """Sends the request again without its JSON schema to a model that refuses one, and remembers that.
+
+    Older models and some compatible servers do; none says so beforehand. The prompt states the contract as well.
+    """
+
+    takes_schema: bool = True
+
+    @override
+    async def _send_completion_request(self, settings: PromptExecutionSettings) -> Any:
+        try:
+            return await super()._send_completion_request(settings)  # type: ignore[arg-type]  # of this class
+        except ServiceResponseException as error:
+            if not isinstance(settings, OpenAIChatPromptExecutionSettings) or not settings.response_format:
+                raise
+            if not _refuses_schema(error.__cause__):
+                raise
+        logger.info("schema_refused", model=self.ai_model_id)
+        self.takes_schema = False
+        settings.structured_json_response = False
+        settings.response_format = None
+        return await super()._send_completion_request(settings)
+
+
+def _refuses_schema(error: BaseException | None) -> bool:
+    return (
+        isinstance(error, APIStatusError)
+        and error.status_code in {400, 415, 422, 501}
+        and re.search(r"response_format|json_schema|structured output", str(error), re.IGNORECASE) is not None
+    )
+
+
 class OpenAIProvider:
     """One client, and so one connection pool, for all models and turns."""
 
@@ -62,20 +100,28 @@ class OpenAIProvider:
         self.default_model = models[0]
         self._client = client
         self._deployment = deployment
-        self._services: dict[str, OpenAIChatCompletion] = {}
+        self._services: dict[str, SchemaTolerantChatCompletion] = {}
 
-    def service(self, model: str) -> ChatCompletionClientBase:
+    def service(self, model: str) -> SchemaTolerantChatCompletion:
         """The service for `model`; behind Azure the request names the deployment instead."""
         if model not in self._services:
-            self._services[model] = OpenAIChatCompletion(
+            self._services[model] = SchemaTolerantChatCompletion(  # type: ignore[call-arg]  # pydantic's view of fields
                 ai_model_id=self._deployment or model, async_client=self._client
             )
         return self._services[model]
 
-    def execution_settings(self, model: str, sampling: Sampling, *, has_tools: bool) -> PromptExecutionSettings:
-        """See `accepted_settings`."""
-        is_openai = self.name != "compatible"
-        return accepted_settings(model, sampling, has_tools=has_tools, is_openai=is_openai)
+    def execution_settings(
+        self, model: str, sampling: Sampling, *, has_tools: bool, output_schema: Mapping[str, Any] | None = None
+    ) -> PromptExecutionSettings:
+        """See `accepted_settings`. The schema is left out for a model that has refused one."""
+        settings = accepted_settings(model, sampling, has_tools=has_tools, is_openai=self.name != "compatible")
+        if output_schema is not None and self.service(model).takes_schema:
+            settings.response_format = {
+                "type": "json_schema",
+                "json_schema": {"name": "question_set", "strict": True, "schema": dict(output_schema)},
+            }
+            settings.structured_json_response = True
+        return settings
 
     async def close(self) -> None:
         """Close the connection pool."""

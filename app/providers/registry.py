@@ -2,22 +2,28 @@
 
 from collections.abc import Callable, Mapping
 
+from app.bank.questions import QuestionBank
 from app.core.config import Settings
 from app.providers.base import Provider
-from app.providers.offline.provider import offline_provider
+from app.providers.offline.provider import OfflineProvider
 from app.providers.openai import azure_provider, compatible_provider, openai_provider
 
 PROVIDERS: Mapping[str, Callable[[Settings], Provider | None]] = {
     "azure": azure_provider,
     "compatible": compatible_provider,
     "openai": openai_provider,
-    "offline": offline_provider,
 }
 
 
-def active_provider(settings: Settings) -> Provider:
-    """Return the configured back-end; with nothing configured, the offline engine."""
+def active_provider(settings: Settings, bank: QuestionBank | None = None) -> Provider:
+    """Return the configured back-end; with nothing configured, the offline engine, which draws on the bank.
+
+    `bank` is that of `PLUGINS_DIR` where it has been read already.
+
+    Raises:
+        CatalogError: a file of the question bank is broken; names it and the item.
+    """
     for make in PROVIDERS.values():
         if (provider := make(settings)) is not None:
             return provider
-    raise AssertionError("the offline engine is always available")
+    return OfflineProvider(bank or QuestionBank.load(settings.plugins_dir))

@@ -23,8 +23,10 @@ from plugins.cost.prices import OFFLINE
 logger = structlog.get_logger(__name__)
 
 
-def record_calls(session: AsyncSession, calls: Sequence[ModelCall], *, conversation_id: UUID, turn_id: UUID) -> None:
-    """Book model calls, as they ended, and log each."""
+def record_calls(
+    session: AsyncSession, calls: Sequence[ModelCall], *, conversation_id: UUID | None, turn_id: UUID | None
+) -> None:
+    """Book model calls, as they ended, and log each. Those of a comparison belong to no conversation."""
     now = utc_now()
     for call in calls:
         figures = asdict(call)
@@ -60,8 +62,8 @@ def turn_usage(calls: Sequence[ModelCall], *, model: str) -> Usage:
     )
 
 
-async def check_limits(session: AsyncSession, settings: Settings, *, provider: str) -> None:
-    """Refuse a turn for which there is no room. The offline engine is free and has no limits.
+async def check_limits(session: AsyncSession, settings: Settings, *, provider: str, calls: int = 1) -> None:
+    """Refuse what there is no room for, at least `calls` model calls. The offline engine is free and has no limits.
 
     Raises:
         RateLimited: the calls of the last hour are used up.
@@ -72,7 +74,7 @@ async def check_limits(session: AsyncSession, settings: Settings, *, provider: s
     now = utc_now()
     limit = settings.rate_limit_calls_per_hour
     # There is room again when this call is an hour old.
-    leaving = await repository.nth_newest_call(session, limit, provider=provider)
+    leaving = await repository.nth_newest_call(session, max(limit - calls + 1, 1), provider=provider)
     if leaving is not None and leaving + timedelta(hours=1) > now:
         wait = ceil((leaving + timedelta(hours=1) - now).total_seconds())
         raise RateLimited(

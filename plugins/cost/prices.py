@@ -107,6 +107,20 @@ def list_price(
     return (_base(found.model_price.input_mtok), _base(found.model_price.output_mtok))
 
 
+def context_window(model: str, provider: str | None) -> int | None:
+    """Return how many tokens the model can take in, None when not known."""
+    if provider is not None and provider not in _LIBRARY_PROVIDERS:
+        return None
+    library_provider = None if provider is None else _LIBRARY_PROVIDERS[provider]
+    if library_provider is None and _names_a_variant(model):
+        return None
+    try:
+        _, info = get_snapshot().find_provider_model(model, None, library_provider, None)
+    except LookupError:
+        return None
+    return info.context_window
+
+
 def _override_price(override: PriceOverride, tokens: Tokens) -> Decimal:
     cached_price = override.cached_input_usd_per_million
     cached_price = override.input_usd_per_million if cached_price is None else cached_price

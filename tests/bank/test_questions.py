@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import CatalogError
 from app.bank.questions import Difficulty, Level, QuestionBank
+from app.core.errors import CatalogError
 from tests.providers.offline.calls import TYPES, real_bank
 
 ITEM = """
@@ -25,7 +25,7 @@ ITEM = """
 
 def write_bank(plugins: Path, text: str, interview_type: str = "salary", file: str = "mid.yaml") -> Path:
     folder = plugins / interview_type / "questions"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / file).write_text(text, encoding="utf-8")
     return plugins
 

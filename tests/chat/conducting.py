@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from app.core.config import Settings
 from app.orchestration.catalog import Catalog, load_catalog
@@ -17,10 +16,8 @@ from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import Brief, TurnLimits, TurnTask
 from app.providers.base import Sampling
 from app.providers.registry import active_provider
-from plugins.cost.plugin import Spending
+from plugins.cost.plugin import NOTHING_SPENT
 from tests.answers import JOB_DESCRIPTION, question
-
-NOTHING_SPENT = Spending(cost_usd=Decimal(0), model_calls=0, input_tokens=0, output_tokens=0, question_sets=0)
 
 
 @dataclass(frozen=True)
@@ -97,6 +94,11 @@ def question_set(count: int, interview_type: str = "technical") -> QuestionSet:
     )
 
 
+async def nothing_earlier(_question_set_id: UUID, _revision: int) -> QuestionSet | None:
+    """A conversation without earlier revisions."""
+    return None
+
+
 def task_of(**changes: Any) -> TurnTask:
     """The task of a first turn."""
     fields: dict[str, Any] = {
@@ -108,8 +110,11 @@ def task_of(**changes: Any) -> TurnTask:
         "is_level_fixed": False,
         "is_count_fixed": False,
         "history": (),
+        "earlier_requests": (),
         "question_sets": {},
         "seen_questions": (),
+        "recall": nothing_earlier,
+        "context_tokens": 24_000,
         "model": "gpt-4o",
         "sampling": Sampling(),
         "spending": NOTHING_SPENT,

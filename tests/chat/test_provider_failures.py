@@ -56,6 +56,8 @@ def slow(*steps: Step, **settings: Any) -> Failure:
     return Failure(steps, 504, "turn_timeout", {"turn_timeout_seconds": 1.5} | settings)
 
 
+NO_QUESTIONS = Say('{"summary": "None.", "questions": []}')
+
 FAILURES = {
     "500 after retries": bad(*[upstream(500)] * 2, provider_max_retries=1),
     "500 after a handoff": bad(hands_to("technical"), upstream(500)),
@@ -71,9 +73,12 @@ FAILURES = {
     "a cut stream after a handoff": bad(hands_to("technical"), CutStream(2)),
     "a technique cut before its first question": bad(*TO_TECHNIQUE, CutStream(3, HALF_A_SET[:200])),
     "a technique cut after a question": bad(*TO_TECHNIQUE, CutStream(3, technique_output(1)[:-3])),
-    "an unreadable technique": bad(*TO_TECHNIQUE, Say("I would rather talk about the weather.")),
-    "a technique without questions": bad(*TO_TECHNIQUE, Say('{"summary": "None.", "questions": []}')),
-    "a technique stopped by length before its first question": bad(*TO_TECHNIQUE, LengthStop(HALF_A_SET[:200])),
+    "an unreadable technique": bad(*TO_TECHNIQUE, Say("I would rather talk about the weather."), NO_QUESTIONS),
+    "a technique without questions": bad(*TO_TECHNIQUE, NO_QUESTIONS, NO_QUESTIONS),
+    "a technique whose repair fails": bad(*TO_TECHNIQUE, Say("1. Never mind"), upstream(500)),
+    "a technique stopped by length before its first question": bad(
+        *TO_TECHNIQUE, LengthStop(HALF_A_SET[:200]), NO_QUESTIONS
+    ),
     "an empty answer": bad(Empty()),
     "a blank answer": bad(Say("  \n ")),
     "an empty answer after a handoff": bad(hands_to("technical"), Empty()),

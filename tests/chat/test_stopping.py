@@ -143,7 +143,7 @@ async def test_a_client_that_goes_away_changes_nothing_and_can_replay_exactly_th
 async def test_readers_of_one_turn_see_the_same_log(
     serve: Serve, openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
-    model_server.script(hands_to("technical"), calls("technical-few_shot"), says_questions(3, pieces=60, delay=0.005))
+    model_server.script(hands_to("technical"), calls("technical-few_shot"), says_questions(5, pieces=60, delay=0.005))
     async with serve(openai_settings()) as client:
         async with client.stream("POST", "/api/v1/chat", json=FIRST, headers=STREAM) as response:
             events = aiter(events_of(response))

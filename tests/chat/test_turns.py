@@ -39,7 +39,7 @@ async def test_a_refinement_starts_at_the_active_agent_and_changes_one_question(
         hands_to("technical"),
         calls("technical-few_shot"),
         says_questions(5),
-        calls("technical-few_shot", focus="harder", replace_positions="3"),
+        calls("technical-few_shot", focus="harder", positions="3"),
         says_questions(1, first=30, difficulty="hard"),
     )
     settings = openai_settings(database_url=database_url)

@@ -127,7 +127,7 @@ def _exchange(number: int) -> tuple[str, str]:
 async def test_seen_questions_are_the_newest_each_once(conversations: ConversationService) -> None:
     old = question_set(*(question(number, f"old {number:02}") for number in range(1, 21)))
     conversation_id = (await finished_turn(conversations, said=answer(question_set=old))).conversation_id
-    for batch in range(3):
+    for batch in range(21):
         texts = (f"batch {batch} {number:02}" for number in range(1, 20))
         made = question_set(*(question(index, text) for index, text in enumerate(texts, 1)), question(20, "old 01"))
         await finished_turn(conversations, opening(conversation_id=conversation_id), answer(question_set=made))
@@ -136,8 +136,9 @@ async def test_seen_questions_are_the_newest_each_once(conversations: Conversati
     assert len(opened.seen_questions) == SEEN_QUESTIONS == len(set(opened.seen_questions))
     assert "old 01" in opened.seen_questions, "it was asked again lately"
     assert {text for text in opened.seen_questions if text.startswith("batch")} == {
-        f"batch {batch} {number:02}" for batch in range(3) for number in range(1, 20)
+        f"batch {batch} {number:02}" for batch in range(21) for number in range(1, 20)
     }
+    assert opened.seen_questions.index("batch 20 01") < opened.seen_questions.index("batch 0 01"), "the newest first"
 
 
 async def test_a_turn_knows_what_the_conversation_has_used(conversations: ConversationService) -> None:

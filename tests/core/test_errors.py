@@ -22,7 +22,13 @@ EXPECTED = {
     "GET /api/v1/turns/{turn_id}": READS,
     "GET /api/v1/turns/{turn_id}/events": READS,
     "POST /api/v1/turns/{turn_id}/cancel": READS | {"turn_not_running"},
+    "POST /api/v1/compare": {
+        *("validation_error", "input_rejected", "body_too_large", "rate_limited", "budget_exhausted"),
+        *("provider_error", "provider_unavailable", "turn_timeout", "internal_error"),
+    },
     "GET /api/v1/catalog": {"internal_error"},
+    "GET /api/v1/questions": {"validation_error", "internal_error"},
+    "GET /api/v1/conversations/{conversation_id}/export": READS,
     "GET /api/v1/conversations": {"validation_error", "internal_error"},
     "GET /api/v1/conversations/{conversation_id}": READS,
     "DELETE /api/v1/conversations/{conversation_id}": READS | {"turn_in_progress"},

@@ -25,7 +25,7 @@ BODY = {
     "message": f"I am {SECRET} Smith, ten years at {SECRET} Ltd. Prepare me for an interview",
     "job_description": f"{SECRET} Ltd. seeks an engineer who can model shipments in PostgreSQL.",
     "interviewer": {"style": SECRET},
-    "question_count": 2,
+    "question_count": 1,
 }
 
 TALKATIVE = ("semantic_kernel", "in_process_runtime", "agent_runtime", "openai", "httpx", "aiosqlite")
@@ -54,7 +54,7 @@ def assert_all_name_one_turn(lines: list[dict[str, Any]]) -> None:
     assert all(ids[0])
 
 
-QUESTIONS = says_questions(2, text=f"How would you do {SECRET}?", summary=f"For {SECRET}.")
+QUESTIONS = says_questions(1, text=f"How would you do {SECRET}?", summary=f"For {SECRET}.")
 SCRIPTS: dict[str, tuple[str, tuple[Step, ...]]] = {
     "questions": (
         "completed",
@@ -67,7 +67,10 @@ SCRIPTS: dict[str, tuple[str, tuple[Step, ...]]] = {
     "broken-stream": ("failed", (Malformed(),)),
     "unreadable-questions": (
         "failed",
-        (hands_to("technical"), calls("technical-few_shot", focus=SECRET), Say(f"No JSON, {SECRET}")),
+        (
+            *(hands_to("technical"), calls("technical-few_shot", focus=SECRET)),
+            *(Say(f"No JSON, {SECRET}"), Say(f"Neither, {SECRET}")),
+        ),
     ),
     "unreadable-arguments": (
         "completed",

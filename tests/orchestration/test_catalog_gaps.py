@@ -27,8 +27,8 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plugins = copy_plugins(tmp_path_factory.mktemp("intact") / "plugins")
     for other in ("case_study", "reverse"):
         shutil.rmtree(plugins / other)
-    for bank in plugins.rglob("questions.yaml"):
-        bank.unlink()
+    for bank in plugins.glob("*/questions"):
+        shutil.rmtree(bank)
     return plugins
 
 
@@ -107,7 +107,7 @@ GAPS: dict[str, tuple[Break, str, str]] = {
     "another template language": (configure(template_format="jinja2"), CONFIG, "template_format"),
     "content without encoding": (configure(allow_dangerously_set_content=True), CONFIG, "allow_dangerously"),
     "a variable without encoding": (variable(allow_dangerously_set_content=True), CONFIG, "allow_dangerously"),
-    "an unknown variable": (append(PROMPT, "{{$resume}}"), PROMPT, "resume"),
+    "an unknown variable": (append(PROMPT, "{{$salary}}"), PROMPT, "salary"),
     "no job description in the prompt": (replace(PROMPT, "{{$job_description}}", ""), PROMPT, "job_description"),
     "no output contract in the prompt": (replace(PROMPT, "{{$output_contract}}", ""), PROMPT, "output_contract"),
     "a block that never ends": (append(PROMPT, "{{$settings"), PROMPT, "{{$settings"),

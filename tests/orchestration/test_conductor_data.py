@@ -62,6 +62,9 @@ async def test_every_specialist_has_its_techniques_the_native_plugins_and_the_ot
     assert offered.keys() == {
         *(f"{agent}-{technique}" for technique in techniques),
         *(f"Handoff-transfer_to_{other}" for other in SPECIALISTS if other != agent),
+        "questions-drop",
+        "questions-keep",
+        "questions-restore",
         "cost-spent_so_far",
         "cost-estimate",
         "security-check_text",
@@ -69,7 +72,7 @@ async def test_every_specialist_has_its_techniques_the_native_plugins_and_the_ot
     for technique in techniques:
         parameters = offered[f"{agent}-{technique}"]["properties"].keys()
         assert not parameters & TURN_ARGUMENTS
-        assert {"focus", "replace_positions", "count", "stated_level"} <= parameters
+        assert {"focus", "change", "positions", "count", "stated_level", "standing_wish"} <= parameters
 
 
 async def test_triage_can_only_hand_over_and_no_agent_may_call_two_tools_at_once(
@@ -218,7 +221,7 @@ async def test_the_level_is_the_models_unless_the_request_fixed_it(
 async def test_a_position_that_does_not_exist_is_a_sentence_for_the_model_which_answers(
     openai_settings: MakeSettings, model_server: ModelServer, positions: str, *, is_empty: bool
 ) -> None:
-    model_server.script(calls("technical-few_shot", replace_positions=positions), Say("Which one do you mean?"))
+    model_server.script(calls("technical-few_shot", positions=positions), Say("Which one do you mean?"))
     sets = {} if is_empty else {"technical": question_set(3)}
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("make it harder", agent="technical", question_sets=sets)
@@ -236,7 +239,7 @@ async def test_only_the_positions_named_change(
     openai_settings: MakeSettings, model_server: ModelServer, positions: object, changed: set[int]
 ) -> None:
     model_server.script(
-        calls("technical-few_shot", replace_positions=positions), says_questions(len(changed), first=70)
+        calls("technical-few_shot", positions=positions), says_questions(len(changed), first=70)
     )
     before = question_set(3)
     async with stage(openai_settings()) as conducted:
@@ -247,7 +250,7 @@ async def test_only_the_positions_named_change(
     pairs = zip(before.questions, after.questions, strict=True)
     assert {new.position for old, new in pairs if old != new} == changed
     assert after.recommendations != ()
-    assert _settings_sent(model_server.requests[-1])["replace_positions"] == sorted(changed)
+    assert _settings_sent(model_server.requests[-1])["positions"] == sorted(changed)
 
 
 # What the technique wrote.

@@ -167,7 +167,11 @@ async def test_a_technique_that_is_cut_by_its_length_delivers_what_is_whole_and_
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
     whole = says_questions(2).text
-    model_server.script(calls("technical-few_shot"), LengthStop(whole[: whole.rindex('"Question 2') + 40], pieces=20))
+    model_server.script(
+        calls("technical-few_shot"),
+        LengthStop(whole[: whole.rindex('"Question 2') + 40], pieces=20),
+        Say('{"questions": []}'),
+    )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 

@@ -5,6 +5,7 @@ The rendered user messages are snapshots: `UPDATE_SNAPSHOTS=1 make test ARGS=tes
 
 import os
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from uuid import UUID
 
@@ -16,11 +17,13 @@ from semantic_kernel.functions import KernelArguments
 
 from app.core.fences import read_fence
 from app.orchestration.catalog import Catalog, load_catalog
-from app.orchestration.delivery import OUTPUT_CONTRACT, TechniqueOrder
+from app.orchestration.contract import OUTPUT_CONTRACT
+from app.orchestration.order import Change, TechniqueOrder
 from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
 from app.orchestration.turn import Brief, TurnTask
 from app.providers.base import Sampling
 from plugins.cost.plugin import Spending
+from tests.chat.conducting import nothing_earlier
 from tests.model_server import ModelServer, RecordedRequest, Say
 from tests.orchestration.plugin_folders import REAL_PLUGINS
 
@@ -34,7 +37,7 @@ HOSTILE = """\
 HARMLESS_LOOK = "< </{name} 0badc0de>> < <settings 0badc0de>>"
 """How the two look-alikes of a fence in the hostile text come out."""
 
-WRITTEN = ("request", "focus", "job_description", "question", "seen_question", "interviewer")
+WRITTEN = ("request", "focus", "job_description", "resume", "question", "seen_question", "interviewer", "wish")
 PAIRS = [
     (name, technique) for name, spec in load_catalog(REAL_PLUGINS).specialists.items() for technique in spec.techniques
 ]
@@ -64,15 +67,19 @@ def task() -> TurnTask:
         technique=None,
         brief=Brief(
             job_description=hostile("job_description"),
+            resume=hostile("resume"),
             experience_level=ExperienceLevel.SENIOR,
             interviewer={"style": hostile("interviewer")},
         ),
         is_level_fixed=False,
         is_count_fixed=False,
         history=(),
+        earlier_requests=(),
         question_sets={"technical": question_set},
         seen_questions=(hostile("seen_question"),),
+        recall=nothing_earlier,
         model="gpt-4o",
+        context_tokens=24_000,
         sampling=Sampling(),
         spending=Spending(cost_usd=None, model_calls=0, input_tokens=0, output_tokens=0, question_sets=1),
     )
@@ -101,9 +108,12 @@ async def sent(
         technique=found,
         experience_level=ExperienceLevel.SENIOR,
         question_count=5,
+        change=Change.ADD,
         positions=(),
         base=running.question_sets["technical"],
         focus=hostile("focus"),
+        wishes=(hostile("wish"),),
+        examples=found.examples_at(ExperienceLevel.SENIOR),
     )
     server.script(Say("{}"))
     async with AsyncOpenAI(base_url=server.base_url, api_key="test", max_retries=0) as client:
@@ -124,7 +134,13 @@ async def test_hostile_text_stays_data(
     request = await sent(server, catalog, interview_type, technique)
 
     assert [message["role"] for message in request.messages] == ["system", "user"]
-    assert request.system_text.count(OUTPUT_CONTRACT) == 1
+    found = catalog.specialists[interview_type].techniques[technique]
+    template = (REAL_PLUGINS / interview_type / technique / "skprompt.txt").read_text(encoding="utf-8")
+    rules = unescape(template.partition('<message role="system">')[2].partition("</message>")[0])
+    examples = found.examples_at(ExperienceLevel.SENIOR)
+    rendered = rules.replace("{{$output_contract}}", OUTPUT_CONTRACT).replace("{{$examples}}", examples)
+    assert request.system_text.strip() == rendered.strip(), "the rules hold nothing that anybody else wrote"
+    assert bool(examples) == (technique == "few_shot")
     assert OUTPUT_CONTRACT not in request.last_user_text
     for name in WRITTEN:
         assert f"Obey {name}." not in request.system_text
@@ -143,7 +159,8 @@ async def test_text_arrives_as_it_was_written(
 
     assert read_fence("job_description", user) == written("job_description")
     assert read_fence("request", user) == f"{written('request')}\n{written('focus')}"
-    for name in ("settings", "seen_questions", "current_questions", "request", "job_description"):
+    assert read_fence("resume", user) == written("resume")
+    for name in ("settings", "seen_questions", "current_questions", "resume", "job_description", "request"):
         assert user.count(f"<<{name} 0badc0de>>") == user.count(f"<</{name} 0badc0de>>") == 1
 
 
@@ -180,6 +197,7 @@ async def test_no_character_of_a_pasted_posting_breaks_the_prompt(
         technique=catalog.specialists["technical"].techniques["zero_shot"],
         experience_level=None,
         question_count=5,
+        change=Change.NEW,
         positions=(),
         base=None,
         focus=posting,

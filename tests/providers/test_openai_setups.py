@@ -30,7 +30,7 @@ async def _do_the_main_job(client: httpx2.AsyncClient, model_server: ModelServer
         hands_to("technical"),
         calls("technical-few_shot", stated_level="senior"),
         says_questions(5),
-        calls("technical-few_shot", replace_positions="3"),
+        calls("technical-few_shot", positions="3"),
         says_questions(1, first=30),
         Say("Because retries happen."),
     )

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.orchestration.questions import Difficulty, QuestionContent, QuestionReader
+from app.orchestration.questions import Difficulty, QuestionContent
+from app.orchestration.reader import QuestionReader
 from tests.answers import question, technique_output
 
 TRICKY = 'a "b" {c} [d]} \\ \n\t `x` ```json {"questions": [{"text": "no"}]} é 漢 🎓 \u2028 <b> </b>'
@@ -184,7 +185,9 @@ def test_what_surrounds_the_questions_survives_a_broken_one_and_a_cut() -> None:
         ("evaluation_criteria", "Names one", ["Names one"]),
         ("evaluation_criteria", ["a", None, 3, " ", {"b": 1}], ["a"]),
         ("follow_ups", None, []),
-        ("hints", {"1": "a"}, []),
+        ("hints", {"1": "a", "2": "b"}, ["a", "b"]),
+        ("follow_ups", [{"question": "Why?"}], ["Why?"]),
+        ("sample_framework", {"situation": "___", "task": "___"}, "situation: ___. task: ___"),
         ("sample_framework", ["Clarify ___", "solve ___"], "Clarify ___ solve ___"),
         ("sample_framework", 5, ""),
         ("case", None, None),

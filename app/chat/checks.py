@@ -1,0 +1,72 @@
+"""What is looked at before a model may be called: names the catalog knows, and texts without an attack in them."""
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from app.chat.schemas import MESSAGE_CHARACTERS, PracticeRequest
+from app.core.config import Settings
+from app.core.errors import InputRejected, InvalidRequest
+from app.orchestration.catalog import Catalog
+from app.providers.base import Provider
+from plugins.cost.prices import context_window
+from plugins.security.screen import screen
+
+logger = structlog.get_logger(__name__)
+
+
+def check_names(
+    catalog: Catalog, provider: Provider, *, interview_type: str | None, techniques: Iterable[str], model: str | None
+) -> None:
+    """Check what a request names.
+
+    Raises:
+        InvalidRequest: a type, technique or model that there is not; names each field and what there is.
+    """
+    types = catalog.specialists
+    known = {name for spec in types.values() for name in spec.techniques}
+    if (chosen := types.get(interview_type or "")) is not None:
+        known = set(chosen.techniques)
+    named = [
+        ("interview_type", interview_type, set(types)),
+        *(("technique", technique, known) for technique in techniques),
+        ("model", model, set(provider.models)),
+    ]
+    errors = [
+        {"field": field, "message": f"{value!r} is not one of {', '.join(sorted(offered))}"}
+        for field, value, offered in named
+        if value is not None and value not in offered
+    ]
+    if errors:
+        raise InvalidRequest("The catalog (GET /api/v1/catalog) lists what there is.", errors=errors)
+
+
+def check_texts(request: PracticeRequest) -> None:
+    """Refuse attacks in what the candidate wrote. Job description and resume are documents: they are only fenced.
+
+    Raises:
+        InputRejected: the security screen refused a text.
+    """
+    written = {f"interviewer.{name}": value for name, value in (interviewer_of(request) or {}).items()}
+    for field, text in {"message": request.message, **written}.items():
+        verdict = screen(text, max_characters=MESSAGE_CHARACTERS)
+        if not verdict.is_allowed:
+            reasons = [reason.value for reason in verdict.reasons]
+            logger.warning("input_rejected", field=field, reasons=reasons, score=verdict.score)
+            raise InputRejected(
+                " ".join(reason.advice for reason in verdict.reasons[:1]),
+                errors=[{"field": field, "message": reason} for reason in reasons],
+            )
+
+
+def interviewer_of(request: PracticeRequest) -> Mapping[str, str] | None:
+    """Whom the candidate will meet, as far as the request says it."""
+    if request.interviewer is None:
+        return None
+    return {name: value for name, value in request.interviewer.model_dump().items() if value is not None} or None
+
+
+def context_tokens(settings: Settings, provider: Provider, model: str) -> int:
+    """What a call may be sent: the setting, and no more than half of what the model can take in, where known."""
+    window = context_window(model, provider=provider.name)
+    return min(settings.context_tokens, window // 2) if window else settings.context_tokens

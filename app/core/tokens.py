@@ -1,0 +1,20 @@
+"""How long a text is for a model, without asking one: an estimate, for budgets and for providers that send no usage."""
+
+CHARACTERS_PER_TOKEN = 4
+"""The usual rule of thumb for English. Other scripts take up to a token for each character."""
+
+
+def estimated_tokens(text: str) -> int:
+    """Roughly how many tokens the text is; for scripts other than Latin rather too many than too few."""
+    plain = sum(character < "\u0250" for character in text)
+    return plain // CHARACTERS_PER_TOKEN + len(text) - plain
+
+
+def cut_to_tokens(text: str, limit: int) -> str:
+    """The beginning of the text that fits, which ends with "[…]" when something was left out."""
+    if estimated_tokens(text) <= limit:
+        return text
+    length = min(len(text), max(limit, 0) * CHARACTERS_PER_TOKEN)
+    while length and estimated_tokens(text[:length]) > limit:
+        length -= max(length // 8, 1)
+    return f"{text[:length]}\n[…]"

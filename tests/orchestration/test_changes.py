@@ -1,0 +1,201 @@
+"""Which questions a change brings: the same ones in other words, harder ones, further ones."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.core.fences import read_fence
+from app.orchestration.questions import MAX_QUESTIONS, QuestionSet
+from tests.answers import calls, question, says_questions
+from tests.chat.conducting import Conducted, question_set, stage
+from tests.conftest import MakeSettings
+from tests.model_server import ModelServer, RecordedRequest, Say
+
+PROSE = "I would rather not write questions today"
+REPAIRED = [None, "few_shot", "repair"]
+
+
+def _writes(*questions: dict[str, Any]) -> Say:
+    """A technique that answers with these questions."""
+    return Say(json.dumps({"summary": "Here.", "questions": list(questions), "recommendations": ["Rest."]}), pieces=9)
+
+
+def _texts(found: QuestionSet) -> list[str]:
+    return [one.text for one in found.questions]
+
+
+def _written(*numbers: int) -> list[str]:
+    return [str(question(number)["text"]) for number in numbers]
+
+
+def _functions(turn: Conducted) -> list[str | None]:
+    return [call.function for call in turn.calls]
+
+
+def _needs(request: RecordedRequest) -> dict[str, Any]:
+    needs: dict[str, Any] = json.loads(read_fence("needs", request.last_user_text) or "")
+    return needs
+
+
+async def test_a_reworded_question_stays_who_it_is(openai_settings: MakeSettings, model_server: ModelServer) -> None:
+    before = question_set(3)
+    changed = {
+        "difficulty": "hard",
+        "category": "poetry",
+        "time_minutes": 45,
+        "requirement": "Mentor two junior engineers",
+        "hints": ["Kurz."],
+        "level_signal": "Nennt den Fehler.",
+    }
+    model_server.script(
+        calls("technical-few_shot", change="reword", positions="2"), _writes(question(2, text="Warum?", **changed))
+    )
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn("in German", agent="technical", question_sets={"technical": before})
+
+    first, second, third = turn.questions.questions
+    assert (first, third) == (before.questions[0], before.questions[2])
+    assert second == before.questions[1].model_copy(
+        update={"text": "Warum?", "hints": ["Kurz."], "level_signal": "Nennt den Fehler."}
+    )
+    assert turn.questions.recommendations == before.recommendations
+
+
+async def test_a_rewording_that_brings_nothing_but_text_needs_no_repair(
+    openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    before = question_set(2)
+    model_server.script(
+        calls("technical-few_shot", change="reword"), _writes({"text": "Why twice?"}, {"text": "Why so slow?"})
+    )
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn("shorter", agent="technical", question_sets={"technical": before})
+
+    assert _functions(turn) == [None, "few_shot"]
+    expected = [
+        found.model_copy(update={"text": text})
+        for found, text in zip(before.questions, ["Why twice?", "Why so slow?"], strict=True)
+    ]
+    assert list(turn.questions.questions) == expected
+
+
+@pytest.mark.parametrize("change", ["reword", "replace"])
+async def test_a_question_that_is_lost_on_the_way_leaves_its_own_place_open(
+    openai_settings: MakeSettings, model_server: ModelServer, change: str
+) -> None:
+    before = question_set(3)
+    lost = _writes(question(1, text="Eins, warum?"), question(2, text=""), question(3, text="Drei, warum?"))
+    model_server.script(
+        calls("technical-few_shot", change=change), lost, _writes(question(2, text="Zwei, und weshalb denn?"))
+    )
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn("in German", agent="technical", question_sets={"technical": before})
+
+    found = turn.questions.questions
+    assert [question.text for question in found] == ["Eins, warum?", "Zwei, und weshalb denn?", "Drei, warum?"]
+    needs = json.loads(read_fence("needs", model_server.requests[-1].last_user_text) or "")
+    assert [replaced["text"] for replaced in needs["replaces"]] == [before.questions[1].text]
+    if change == "reword":
+        assert [question.id for question in found] == [question.id for question in before.questions]
+
+
+async def test_harder_may_return_to_an_earlier_form(openai_settings: MakeSettings, model_server: ModelServer) -> None:
+    (plain,) = _written(1)
+    twisted = f"{plain} Two regions write at once."
+    before = question_set(2)
+    current = replace(before, questions=(before.questions[0].model_copy(update={"text": twisted}), before.questions[1]))
+    model_server.script(calls("technical-few_shot", change="replace", positions="1"), _writes(question(1)))
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn(
+            "easier again",
+            agent="technical",
+            question_sets={"technical": current},
+            seen_questions=(twisted, plain, *_written(2)),
+        )
+
+    assert _functions(turn) == [None, "few_shot"]
+    assert _texts(turn.questions) == _written(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (_written(1)[0], "is the question it should replace"),
+        (_written(1)[0].lower().rstrip("?"), "is the question it should replace"),
+        (_written(2)[0], "was asked already"),
+        (_written(7)[0], "was asked already"),
+    ],
+    ids=["itself", "itself in small letters", "its neighbour", "one seen before"],
+)
+async def test_a_replacement_is_another_question(
+    openai_settings: MakeSettings, model_server: ModelServer, written: str, reason: str
+) -> None:
+    model_server.script(
+        calls("technical-few_shot", change="replace", positions="1"),
+        _writes(question(1, text=written)),
+        says_questions(1, first=10),
+    )
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn(
+            "harder",
+            agent="technical",
+            question_sets={"technical": question_set(2)},
+            seen_questions=(*_written(1, 2, 7),),
+        )
+
+    assert _functions(turn) == REPAIRED
+    assert _texts(turn.questions) == _written(10, 2)
+    needs = _needs(model_server.requests[-1])
+    assert needs["rejected"] == [f"{written} ({reason})"]
+    assert [replaced["text"] for replaced in needs["replaces"]] == _written(1)
+
+
+async def test_a_replacement_that_does_not_come_leaves_the_question(
+    openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    before = question_set(3)
+    model_server.script(
+        calls("technical-few_shot", change="replace", positions="1,3"), says_questions(1, first=10), Say(PROSE)
+    )
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn("harder", agent="technical", question_sets={"technical": before})
+
+    assert _texts(turn.questions) == _written(10, 2, 3)
+    assert turn.questions.questions[1:] == before.questions[1:]
+    assert "Only 1 of 2 questions came back." in turn.answer.reply
+
+
+@pytest.mark.parametrize(("size", "asked", "added"), [(3, 2, 2), (18, 5, 2), (19, 1, 1)])
+async def test_further_questions_stand_behind_the_others_and_a_set_has_an_end(
+    openai_settings: MakeSettings, model_server: ModelServer, *, size: int, asked: int, added: int
+) -> None:
+    before = question_set(size)
+    model_server.script(
+        calls("technical-few_shot", change="add", count=str(asked)), says_questions(asked, first=size + 1)
+    )
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn("more", agent="technical", question_sets={"technical": before})
+
+    after = turn.questions.questions
+    assert after[:size] == before.questions
+    assert [found.position for found in after] == list(range(1, size + added + 1))
+    assert _functions(turn) == [None, "few_shot"]
+    assert ("The set is full now" in turn.answer.reply) is (size + added == MAX_QUESTIONS)
+    assert turn.questions.recommendations == before.recommendations
+    assert "To prepare" not in turn.answer.reply
+
+
+async def test_a_full_set_takes_no_more_and_the_model_says_so(
+    openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    model_server.script(calls("technical-few_shot", change="add", count="2"), Say("It is full. Shall I drop some?"))
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn(
+            "two more", agent="technical", question_sets={"technical": question_set(MAX_QUESTIONS)}
+        )
+
+    (told,) = [message["content"] for message in model_server.requests[-1].messages if message["role"] == "tool"]
+    assert told.startswith(f"A set holds at most {MAX_QUESTIONS} questions")
+    assert (turn.answer.question_set, turn.answer.reply) == (None, "It is full. Shall I drop some?")
