@@ -73,6 +73,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
 
     async def end_turns() -> None:
         await app.state.runner.stop()
+        await app.state.comparison.stop()
 
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = _Server(config, end_turns)

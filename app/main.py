@@ -116,6 +116,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await runner.stop()
+        await app.state.comparison.stop()
         await provider.close()
         await database.dispose()
         logger.info("stopped")

@@ -1,4 +1,4 @@
-"""resume and wishes of a conversation."""
+"""Conversations keep a resume and lasting wishes."""
 
 import sqlalchemy as sa
 from alembic import op

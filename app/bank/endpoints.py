@@ -22,7 +22,7 @@ class BankQuery(BaseModel):
     skill: Annotated[
         str | None, Field(min_length=1, max_length=60, description="In any usual spelling, such as `k8s`")
     ] = None
-    q: Annotated[str | None, Field(max_length=200, description="Words that must all occur")] = None
+    q: Annotated[str | None, Field(max_length=200, description="Beginnings of words that must all occur")] = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     offset: Annotated[int, Field(ge=0, le=100_000)] = 0
 

@@ -1,5 +1,6 @@
 """Browsing the bank: by interview type, level, skill and words."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -38,18 +39,18 @@ class BankSearch:
     ) -> Sequence[Found]:
         """Questions that meet every condition given, in the order of the bank.
 
-        A skill may be written in any spelling the bank knows ("k8s"); every one of the words must occur in the
-        question, its category, skills, fields, criteria or case.
+        A skill may be written in any spelling the bank knows ("k8s"); with every one of the words, a word of the
+        question, its category, skills, fields, criteria or case must begin.
         """
         skills = self._named(skill) if skill else frozenset()
-        wanted = (words or "").casefold().split()
+        wanted = [re.compile(rf"(?<!\w){re.escape(word)}") for word in (words or "").casefold().split()]
         return [
             found
             for found in self._all()
             if interview_type in {None, found.interview_type}
             and level in {None, found.question.level}
             and (not skill or skills.intersection(found.question.skills))
-            and all(word in self._texts[id(found.question)] for word in wanted)
+            and all(word.search(self._texts[id(found.question)]) for word in wanted)
         ]
 
     def _named(self, skill: str) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """What is looked at before a model may be called: names the catalog knows, and texts without an attack in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
@@ -16,9 +16,14 @@ logger = structlog.get_logger(__name__)
 
 
 def check_names(
-    catalog: Catalog, provider: Provider, *, interview_type: str | None, techniques: Iterable[str], model: str | None
+    catalog: Catalog,
+    provider: Provider,
+    *,
+    interview_type: str | None,
+    techniques: Mapping[str, str],
+    model: str | None,
 ) -> None:
-    """Check what a request names.
+    """Check what a request names; `techniques` are its fields with the technique that each names.
 
     Raises:
         InvalidRequest: a type, technique or model that there is not; names each field and what there is.
@@ -29,7 +34,7 @@ def check_names(
         known = set(chosen.techniques)
     named = [
         ("interview_type", interview_type, set(types)),
-        *(("technique", technique, known) for technique in techniques),
+        *((field, technique, known) for field, technique in techniques.items()),
         ("model", model, set(provider.models)),
     ]
     errors = [

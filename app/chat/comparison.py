@@ -13,7 +13,7 @@ from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.errors import GreenroomError
+from app.core.errors import GreenroomError, InternalError, TurnInterrupted
 from app.orchestration.catalog import Catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import ConductedEvent, ModelCall, TurnAnswer, UsageUpdated
@@ -37,6 +37,14 @@ class ComparisonService:
         self._catalog = catalog
         self._provider = provider
         self._conductor = conductor
+        self._running: set[asyncio.Future[list[None]]] = set()
+        self._is_stopping = False
+
+    async def stop(self) -> None:
+        """End every running comparison: the server stops."""
+        self._is_stopping = True
+        for running in self._running:
+            running.cancel()
 
     async def compare(self, request: CompareRequest) -> ComparePublic:
         """The sets in the order asked for; a technique that failed has a problem instead.
@@ -45,6 +53,7 @@ class ComparisonService:
             InvalidRequest: a type, technique or model that the catalog does not have.
             InputRejected: the security screen refused a text.
             RateLimited, BudgetExhausted: no room for the model calls.
+            TurnInterrupted: the server stopped.
             GreenroomError: every technique failed; the first one's problem.
         """
         names = request.techniques
@@ -52,7 +61,7 @@ class ComparisonService:
             self._catalog,
             self._provider,
             interview_type=request.interview_type,
-            techniques=names,
+            techniques={f"techniques.{place}": name for place, name in enumerate(names)},
             model=request.model,
         )
         check_texts(request)
@@ -60,9 +69,16 @@ class ComparisonService:
             await usage_service.check_limits(session, self._settings, provider=self._provider.name, calls=len(names))
         started = time.monotonic()
         trials = [_Trial(self._conductor, self._task(request, name), request.interview_type) for name in names]
+        running = asyncio.gather(*(trial.run() for trial in trials))
+        self._running.add(running)
         try:
-            await asyncio.gather(*(trial.run() for trial in trials))
+            await running
+        except asyncio.CancelledError:
+            if not self._is_stopping:
+                raise
+            raise TurnInterrupted("The server stopped. Send the request again.") from None
         finally:
+            self._running.discard(running)
             await self._book([call for trial in trials for call in trial.calls])
         if all(trial.error for trial in trials):
             raise next(trial.error for trial in trials if trial.error)
@@ -128,6 +144,9 @@ class _Trial:
             error.detail = re.sub(r"Your message is kept: (\w)", lambda found: found.group(1).upper(), error.detail)
             self.error = error
             logger.warning("comparison_failed", technique=self.task.technique, code=error.code)
+        except Exception as error:
+            logger.exception("comparison_crashed", technique=self.task.technique, error=type(error).__name__)
+            self.error = InternalError("This is our fault. Try again.")
         self._duration_ms = round((time.monotonic() - started) * 1000)
 
     def result(self) -> Compared:

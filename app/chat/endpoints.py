@@ -138,12 +138,16 @@ async def cancel_turn(turn_id: UUID, service: ChatServiceDep) -> None:
         BudgetExhausted,
         ProviderError,
         ProviderUnavailable,
+        TurnInterrupted,
         TurnTimeout,
     ),
     tags=["chat"],
 )
 async def compare_techniques(body: CompareRequest, service: ComparisonServiceDep) -> ComparePublic:
-    """Two to five techniques on the same request at the same time, one model call each; nothing is kept."""
+    """Two to five techniques on the same request at the same time; only the usage figures are kept.
+
+    One model call each, or two where an answer has to be mended.
+    """
     return await service.compare(body)
 
 

@@ -134,7 +134,7 @@ class ComparePublic(BaseModel):
     interview_type: str
     results: list[Compared]
     usage: Annotated[Usage, Field(description="Of all of them together")]
-    duration_ms: Annotated[int, Field(description="They run at the same time")]
+    duration_ms: Annotated[int, Field(description="Until the last technique had ended; they run at the same time")]
 
 
 class HandoffPublic(BaseModel):
@@ -153,7 +153,7 @@ class ChatReply(BaseModel):
     turn_id: UUID
     agent: Annotated[str, Field(description="The agent that answered; the next turn starts with it")]
     handoffs: list[HandoffPublic]
-    reply: Annotated[str, Field(description="Markdown")]
+    reply: Annotated[str, Field(description="Markdown with text of models in it: render it with HTML off")]
     question_set: QuestionSetPublic | None
     usage: Usage
     conversation_cost_usd: Money | None

@@ -17,7 +17,8 @@ from app.chat.schemas import (
     TechniquePublic,
 )
 from app.conversations.models import MessageRole, TurnStatus
-from app.conversations.service import ConversationService, OpenedTurn, TurnOpening
+from app.conversations.opening import OpenedTurn, TurnOpening
+from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
 from app.core.config import Settings
 from app.core.database import Database
@@ -66,7 +67,7 @@ class ChatService:
             self._catalog,
             self._provider,
             interview_type=request.interview_type,
-            techniques=[request.technique] if request.technique else [],
+            techniques={"technique": request.technique} if request.technique else {},
             model=request.model,
         )
         opening = self._opening(request, idempotency_key)

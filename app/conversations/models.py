@@ -45,7 +45,7 @@ class Conversation(SQLModel, table=True):
     question_count: int = 5
     interviewer: dict[str, str] | None = Field(default=None, sa_type=NullableJson)
     wishes: list[str] = Field(default_factory=list, sa_type=JSON)
-    """What the candidate wants for good, oldest first."""
+    """Lasting wishes of the candidate, oldest first."""
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 

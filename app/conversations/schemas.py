@@ -74,7 +74,7 @@ class ConversationDetail(ConversationSummary):
     resume: str | None
     question_count: int
     interviewer: dict[str, str] | None
-    wishes: Annotated[list[str], Field(description="What the candidate wants for good, oldest first")]
+    wishes: Annotated[list[str], Field(description="Lasting wishes, such as a language, oldest first")]
     messages: list[MessagePublic]
     question_sets: Annotated[list[QuestionSetPublic], Field(description="Every revision, oldest first")]
     usage: Usage

@@ -1,9 +1,8 @@
 """What happens to a conversation: a turn is opened, its log grows, it ends. Transactions are drawn here."""
 
-import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
@@ -11,7 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.conversations import repository, turn_log
-from app.conversations.models import Conversation, Message, MessageRole, QuestionSetRow, Turn, TurnStatus
+from app.conversations.cursor import cursor_after, read_cursor
+from app.conversations.models import Conversation, MessageRole, QuestionSetRow, Turn, TurnStatus
+from app.conversations.opening import OpenedTurn, TurnOpening
 from app.conversations.schemas import (
     ConversationDetail,
     ConversationPage,
@@ -23,7 +24,7 @@ from app.conversations.schemas import (
 from app.conversations.turn_log import LoggedEvent, LogLine, TurnLogSignal, log_line
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import IdempotencyConflict, InvalidRequest, NotFound, TurnInProgress, TurnInterrupted
+from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress, TurnInterrupted
 from app.orchestration.events import ModelCall, TurnAnswer, TurnFailed, TurnStarted
 from app.orchestration.questions import ExperienceLevel, QuestionSet
 from app.usage import service as usage_service
@@ -34,47 +35,8 @@ EARLIER_REQUESTS, EARLIER_REQUEST_CHARACTERS = 20, 120
 SEEN_QUESTIONS = 400
 TITLE_CHARACTERS = 80
 STALE_GRACE_SECONDS = 60
-CURSOR_TIME = "%Y-%m-%dT%H:%M:%S.%f"
 
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class TurnOpening:
-    """What a request brings to a conversation; None leaves what the conversation has."""
-
-    message: str
-    model: str
-    request_hash: str
-    conversation_id: UUID | None = None
-    idempotency_key: str | None = None
-    job_description: str | None = None
-    resume: str | None = None
-    experience_level: ExperienceLevel | None = None
-    question_count: int | None = None
-    interviewer: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class OpenedTurn:
-    """A turn that exists, with the conversation as it is at its start."""
-
-    turn_id: UUID
-    conversation_id: UUID
-    is_replay: bool
-    """The idempotency key was known: the turn of then, running or ended, and nothing new was stored."""
-    active_agent: str | None = None
-    job_description: str | None = None
-    resume: str | None = None
-    experience_level: ExperienceLevel | None = None
-    question_count: int = 5
-    interviewer: Mapping[str, str] | None = None
-    wishes: Sequence[str] = ()
-    history: Sequence[Message] = ()
-    earlier_requests: Sequence[str] = ()
-    question_sets: Sequence[QuestionSet] = ()
-    seen_questions: Sequence[str] = ()
-    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True)
@@ -216,13 +178,13 @@ class ConversationService:
         Raises:
             InvalidRequest: the cursor is not one that an earlier page gave.
         """
-        before = _read_cursor(cursor) if cursor else None
+        before = read_cursor(cursor) if cursor else None
         async with self._database.reading() as session:
             rows = await repository.list_conversations(session, limit=limit + 1, before=before)
         shown = rows[:limit]
         return ConversationPage(
             items=[ConversationSummary.of(row) for row in shown],
-            next_cursor=_cursor(shown[-1]) if len(rows) > limit else None,
+            next_cursor=cursor_after(shown[-1]) if len(rows) > limit else None,
         )
 
     async def detail(self, conversation_id: UUID) -> ConversationDetail:
@@ -412,19 +374,3 @@ def _request_line(request: str, made: QuestionSetRow | None) -> str:
 def _interrupted() -> LogLine:
     error = TurnInterrupted("The server stopped while this turn ran. Your message is kept: send it again.")
     return log_line(TurnFailed(error))
-
-
-def _cursor(conversation: Conversation) -> str:
-    raw = f"{conversation.updated_at.strftime(CURSOR_TIME)} {conversation.id}"
-    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, conversation_id = raw.partition(" ")
-        # `_cursor` writes UTC; any other zone was not written here, and may not even exist in UTC.
-        return datetime.strptime(moment, CURSOR_TIME).replace(tzinfo=UTC), UUID(conversation_id)
-    except ValueError as error:
-        detail = "Pass the next_cursor of the page before, unchanged."
-        raise InvalidRequest(detail, errors=[{"field": "cursor", "message": detail}]) from error

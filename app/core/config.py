@@ -68,7 +68,9 @@ class Settings(BaseSettings):
     max_handoffs_per_turn: int = Field(3, ge=0, le=10, description="Handoffs between agents in one turn")
     max_model_calls_per_turn: int = Field(8, ge=1, le=50, description="Model calls in one turn")
     context_tokens: int = Field(
-        24_000, ge=4_000, description="Most input tokens of a model call; half of the model's window if that is less"
+        24_000,
+        ge=10_000,
+        description="Input tokens a model call keeps within; half of the model's window if that is less",
     )
     rate_limit_calls_per_hour: int = Field(100, ge=1, description="Model calls per hour; not for the offline engine")
     budget_usd_per_day: Decimal | None = Field(None, ge=0, description="Model spending per UTC day; empty is unlimited")

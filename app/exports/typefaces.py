@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import structlog
 import typst
@@ -46,14 +47,17 @@ class Typefaces:
     _machine: Iterator[frozenset[int]] = field(repr=False)
     _found: set[int] = field(default_factory=set, repr=False)
     """Code points of the machine's fonts, as far as these have been opened."""
+    _lock: Lock = field(default_factory=Lock, repr=False)
+    """Documents are set in threads."""
 
     def missing(self, characters: Set[str]) -> frozenset[str]:
         """Those that no font has. The machine's fonts are only opened for what the packaged ones lack."""
         missing = {character for character in characters if ord(character) not in self.packaged}
-        missing = {character for character in missing if ord(character) not in self._found}
-        while missing and (more := next(self._machine, None)) is not None:
-            self._found |= more
-            missing = {character for character in missing if ord(character) not in more}
+        with self._lock:
+            missing = {character for character in missing if ord(character) not in self._found}
+            while missing and (more := next(self._machine, None)) is not None:
+                self._found |= more
+                missing = {character for character in missing if ord(character) not in more}
         return frozenset(missing)
 
 

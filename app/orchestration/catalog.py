@@ -4,6 +4,7 @@ A folder with an `agent.yaml` is an agent; `triage` takes the first message, eve
 folder inside it with `skprompt.txt` and `config.json` is a technique. Adding a type is adding a folder.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from semantic_kernel.functions import KernelFunctionFromPrompt, KernelParameterM
 from app.bank.examples import worked_examples
 from app.bank.questions import Level, QuestionBank
 from app.core.errors import CatalogError
+from app.core.tokens import estimated_tokens
+from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA
 from app.orchestration.questions import ExperienceLevel
 from app.providers.base import Sampling
 
@@ -144,6 +147,10 @@ class Technique:
     description: str
     function: KernelFunctionFromPrompt
     sampling: Sampling
+    interview_description: str
+    """What the interview type is for, as its agent describes itself."""
+    rules_tokens: int
+    """What the prompt's own text takes of a call with the contract and its schema, roughly."""
     examples: Mapping[ExperienceLevel, str]
     """Items of the question bank by level, as JSON lines; empty where the prompt shows none."""
 
@@ -241,7 +248,7 @@ def _load_agent(folder: Path, bank: QuestionBank) -> AgentSpec:
         title=file.title,
         description=file.description,
         instructions=file.instructions,
-        techniques={name: _load_technique(folder / name, bank) for name in ordered},
+        techniques={name: _load_technique(folder / name, file, bank) for name in ordered},
     )
 
 
@@ -254,7 +261,7 @@ def _read_agent_file(path: Path) -> AgentFile:
         raise CatalogError(f"{path}: {_gaps(error)}") from error
 
 
-def _load_technique(folder: Path, bank: QuestionBank) -> Technique:
+def _load_technique(folder: Path, agent: AgentFile, bank: QuestionBank) -> Technique:
     prompt, config = folder / "skprompt.txt", folder / "config.json"
     template, file = _read(prompt), _read_prompt_file(config)
     choices = {name: PromptVariable(name=name, description=text) for name, text in CHOICES.items()}
@@ -281,6 +288,8 @@ def _load_technique(folder: Path, bank: QuestionBank) -> Technique:
         description=file.description,
         function=function,
         sampling=file.execution_settings.default.sampling(),
+        interview_description=agent.description,
+        rules_tokens=sum(map(estimated_tokens, (template, OUTPUT_CONTRACT, json.dumps(OUTPUT_SCHEMA)))),
         examples=_examples(bank, folder.parent.name) if "examples" in used else {},
     )
 

@@ -49,7 +49,7 @@ class Conductor:
         return state.answer()
 
     async def run_technique(self, task: TurnTask, interview_type: str, emit: Emit) -> TurnAnswer:
-        """Run `task.technique` of the interview type by itself, without agents: one model call.
+        """Run `task.technique` of the interview type by itself, without agents: one model call, two with a repair.
 
         Raises:
             TurnTimeout, ProviderError, ProviderUnavailable: as `run`.

@@ -27,7 +27,7 @@ Answer with one JSON object and nothing else: no prose before or after it, no co
  "recommendations": ["three to five steps of preparation, specific to this job and level"]}
 "coverage_plan" is [] unless the procedure below asks for it, and then one short row of data per question. "case"
 belongs to case studies only and is null otherwise. Keys stay English, and so do the values of difficulty and
-experience_level."""
+experience_level. Of two wishes in the settings that contradict each other, the later one holds."""
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From a technique's text to a question set, while it streams: what is shown, what is thrown away, what is missing."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from app.core.errors import ProviderError
@@ -9,6 +10,7 @@ from app.orchestration.markdown import question_markdown
 from app.orchestration.order import Change, TechniqueOrder
 from app.orchestration.questions import (
     MAX_QUESTIONS,
+    ExperienceLevel,
     Question,
     QuestionContent,
     QuestionSet,
@@ -48,8 +50,10 @@ class Delivery:
         self._order = order
         self._state = state
         self._reader = QuestionReader()
+        self._output = TechniqueOutput(summary="", experience_level=None, late_questions=(), recommendations=())
         self._questions: list[Question] = []
         self._rejected: list[str] = []
+        self._echoed_count = 0
         self._has_summary = False
         first = len(order.staying) + 1
         self._open_positions = list(order.positions or range(first, first + order.question_count))
@@ -65,6 +69,11 @@ class Delivery:
         """What has been delivered so far."""
         return tuple(self._questions)
 
+    @property
+    def experience_level(self) -> ExperienceLevel | None:
+        """The level the technique says it wrote for; known when it has ended."""
+        return self._output.experience_level
+
     def feed(self, piece: str) -> None:
         """The next piece of the technique's text."""
         known = len(self._reader.questions)
@@ -77,11 +86,13 @@ class Delivery:
         first_late = len(self._reader.questions) - len(self._output.late_questions)
         for content, place in zip(self._output.late_questions, self._reader.places[first_late:], strict=True):
             self._deliver(content, place)
+        # A rewording that did not come leaves the question as it was: nobody could say whose rewording a repair is.
+        is_partly_reworded = self._order.change is Change.REWORD and bool(self._questions)
         if not self._reader.text.strip():
             # Silence cannot be mended.
             return Needs(missing_count=0, changing=(), incomplete=(), rejected=(), unreadable="")
         return Needs(
-            missing_count=len(self._open_positions),
+            missing_count=0 if is_partly_reworded else len(self._open_positions),
             changing=tuple(q for q in self._order.changing if q.position in self._open_positions),
             incomplete=tuple(question for question in self._questions if question.gaps),
             rejected=tuple(self._rejected),
@@ -114,7 +125,9 @@ class Delivery:
                 else "The model's answer could not be read as questions. Your message is kept: try again."
             )
         if self._open_positions:
-            self._state.say(f"Only {len(self._questions)} of {self._order.question_count} questions came back.\n\n")
+            left = f" Unchanged: {', '.join(map(str, self._open_positions))}." if self._order.positions else ""
+            came = f"Only {len(self._questions)} of {self._order.question_count} questions came back."
+            self._state.say(f"{came}{left}\n\n")
         question_set = self._question_set(self._output)
         if question_set.recommendations and self._order.change is Change.NEW:
             lines = "\n".join(f"- {item}" for item in question_set.recommendations)
@@ -125,6 +138,9 @@ class Delivery:
 
     def _deliver(self, content: QuestionContent, place: int | None = None) -> None:
         """Take the question at this place of the output, from 0; of the repair, whose place says nothing, None."""
+        if self._order.positions and is_same_text(content.text, [question.text for question in self._order.staying]):
+            self._echoed_count += 1  # Asked to change one question, models also send the whole set.
+            return
         position = self._position_for(place)
         if position is None:
             return
@@ -142,9 +158,13 @@ class Delivery:
         self._state.say(question_markdown(question))
 
     def _position_for(self, place: int | None) -> int | None:
-        """Where the question goes; None for one too many. One that is lost leaves its own place, not the last, open."""
+        """Where the question goes; None for one too many.
+
+        A question that is thrown away leaves its own position open, so that those after it do not move up.
+        """
         if place is None or not self._order.positions:
             return next(iter(self._open_positions), None)
+        place -= self._echoed_count
         position = self._order.positions[place] if place < len(self._order.positions) else None
         return position if position in self._open_positions else None
 
@@ -162,7 +182,7 @@ class Delivery:
 
     def _placed(self, content: QuestionContent, position: int) -> Question:
         """The question in its place; a reworded one stays who it is, and what it tests."""
-        fields = content.model_dump()
+        fields: dict[str, Any] = {name: getattr(content, name) for name in QuestionContent.model_fields}
         fields["requirement"] = verbatim(content.requirement, self._state.task.brief.job_description)
         if self._order.change is Change.REWORD:
             before = next(question for question in self._order.changing if question.position == position)
@@ -187,7 +207,8 @@ class Delivery:
         if base is not None and order.change is not Change.NEW:
             is_whole_text_new = order.change is Change.REWORD and not order.staying
             recommendations = (recommendations if is_whole_text_new else ()) or base.recommendations
-            level = order.experience_level or base.experience_level
+            # One question of another level does not make it the level of the others.
+            level = (base.experience_level if order.staying else None) or level or base.experience_level
         return QuestionSet(
             id=base.id if base else uuid4(),
             revision=base.revision + 1 if base else 1,

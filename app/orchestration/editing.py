@@ -6,7 +6,8 @@ from typing import Annotated
 import structlog
 from semantic_kernel.functions import kernel_function
 
-from app.orchestration.order import filled_in, no_such_position, numbers_in
+from app.orchestration.catalog import CHOICES
+from app.orchestration.order import filled_in, no_such_position, numbers_in, with_wish
 from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import TurnState
 
@@ -16,6 +17,7 @@ Positions = Annotated[str, 'Positions in the current set, for example "3" or "1,
 Note = Annotated[
     str, "The one sentence the candidate reads, in their language: what changed, and what could be done next"
 ]
+Wish = Annotated[str, CHOICES["standing_wish"]]
 
 logger = structlog.get_logger(__name__)
 
@@ -34,7 +36,7 @@ class EditingPlugin:
     @kernel_function(
         name="drop", description="Take questions out of the current set. The others stay as they are and move up."
     )
-    async def drop(self, positions: Positions, note: Note = "") -> str:
+    async def drop(self, positions: Positions, note: Note = "", standing_wish: Wish = "") -> str:
         """Keep what is not named."""
         base = self._base()
         named = set(numbers_in(positions))
@@ -43,6 +45,7 @@ class EditingPlugin:
         staying = [question for question in base.questions if question.position not in named]
         if not staying:
             return "A set cannot be empty. Ask whether the candidate wants a new set instead."
+        self._remember(standing_wish)
         return self._revise(staying, note, default=f"Dropped {_listed(sorted(named))}.")
 
     @kernel_function(
@@ -52,12 +55,15 @@ class EditingPlugin:
             "to reorder. Nothing is written anew."
         ),
     )
-    async def keep(self, positions: Positions, note: Note = "") -> str:
+    async def keep(self, positions: Positions, note: Note = "", standing_wish: Wish = "") -> str:
         """Keep what is named, in the order named."""
         base = self._base()
         order = list(dict.fromkeys(numbers_in(positions)))
         if base is None or not order or max(order) > len(base.questions):
             return no_such_position(self._interview_type, len(base.questions) if base else 0)
+        if order == [question.position for question in base.questions]:
+            return "That is the set as it is: nothing would change. Tell the candidate."
+        self._remember(standing_wish)
         return self._revise([base.questions[position - 1] for position in order], note, default="Kept these.")
 
     @kernel_function(
@@ -70,14 +76,19 @@ class EditingPlugin:
         if base is None or not numbers or not 1 <= numbers[0] < base.revision:
             latest = base.revision if base else 0
             return f"The current {self._interview_type} set is at revision {latest}; only an earlier one comes back."
-        earlier = await self._state.task.recall(base.id, numbers[0])
+        try:
+            earlier = await self._state.task.recall(base.id, numbers[0])
+        except Exception as error:  # noqa: BLE001 - Semantic Kernel would tell the model the exception's text
+            self._state.fail(error)
+            return "The earlier revision cannot be read now."
         if earlier is None:
             return f"Revision {numbers[0]} is not there any more. Tell the candidate."
         if earlier.experience_level and not self._state.task.is_level_fixed:
             self._state.experience_level = earlier.experience_level
-        return self._revise(
-            list(earlier.questions), note, default=f"Back to revision {numbers[0]}.", of=replace(earlier, id=base.id)
-        )
+        return self._revise(list(earlier.questions), note, default=f"Back to revision {numbers[0]}.", of=earlier)
+
+    def _remember(self, wish: str) -> None:
+        self._state.wishes = with_wish(self._state.wishes, filled_in(wish))
 
     def _base(self) -> QuestionSet | None:
         return self._state.task.question_sets.get(self._interview_type)

@@ -7,6 +7,7 @@ from semantic_kernel import Kernel
 from semantic_kernel.filters import AutoFunctionInvocationContext, FilterTypes
 from semantic_kernel.functions import FunctionResult, KernelArguments
 
+from app.core.fences import fence
 from app.orchestration.catalog import Catalog, Technique
 from app.orchestration.contract import template_value
 from app.orchestration.editing import DONE, EDITING_PLUGIN
@@ -47,7 +48,7 @@ def deliver(catalog: Catalog, state: TurnState) -> AutoFunctionFilter:
             _answer_model(context, "Only the first technique or handoff of an answer is carried out.")
             return
         try:
-            await run_technique(context.kernel, order, state, _free_choices(technique, context.arguments))
+            await run_technique(context.kernel, order, state, _free_choices(technique, context.arguments, state))
         except Exception as error:
             state.fail(error)
             raise
@@ -95,10 +96,14 @@ async def _end_turn(context: AutoFunctionInvocationContext) -> None:
     context.terminate = True
 
 
-def _free_choices(technique: Technique, chosen: KernelArguments) -> dict[str, str]:
-    """What the model filled in of the variables that the technique's own config.json declares."""
+def _free_choices(technique: Technique, chosen: KernelArguments, state: TurnState) -> dict[str, str]:
+    """What the model filled in of the variables that the technique's own config.json declares, fenced as data."""
     names = {parameter.name for parameter in technique.function.parameters if parameter.include_in_function_choices}
-    return {name: template_value(str(value)) for name, value in chosen.items() if name in names and value is not None}
+    return {
+        name: template_value(fence(name, str(value), state.task.nonce))
+        for name, value in chosen.items()
+        if name in names and value is not None
+    }
 
 
 def _answer_model(context: AutoFunctionInvocationContext, text: str) -> None:

@@ -65,14 +65,19 @@ _GIVES = re.compile(r"\bhere (?:are|is)\b|\bhere's\b", re.IGNORECASE)
 _NAMES_QUESTIONS = re.compile(r"question|frage|pregunt|domand|pergunt", re.IGNORECASE)
 
 
+MAX_LINES = 30
+"""Of a question; what goes on for longer is none."""
+
+
 def question_markdown(question: Question) -> str:
     """The question as the reply shows it."""
     case = question.case
     given = [case.scenario, *(f"- {item}" for item in case.data)] if case else []
-    scenario = "".join(f"> {line}\n" for line in given if line)
+    scenario = "".join(f"> {line}\n" for text in given for line in text.splitlines() if line.strip())
     setting = f"{scenario}\n" if scenario else ""
-    about = f"{question.difficulty} · {question.category.replace('_', ' ')} · {question.time_minutes} min"
-    return f"**{question.position}.** {question.text}\n\n{setting}*{about}*\n\n"
+    category = " ".join(question.category.replace("_", " ").split())
+    about = f"{question.difficulty} · {category} · {question.time_minutes} min"
+    return f"**{question.position}.** {' '.join(question.text.split())}\n\n{setting}*{about}*\n\n"
 
 
 def markdown_questions(text: str) -> list[dict[str, Any]]:
@@ -163,8 +168,8 @@ class _Item:
     @property
     def text(self) -> str:
         """The question, as far as it has come."""
-        if "text" in self.details:
-            return str(self.details["text"])
+        if len(self.rest) >= MAX_LINES:
+            return ""
         body = " ".join(self.rest)
         is_below = self.is_title and not _END.search(self.first) and is_whole_question(body)
         return (body if is_below else f"{self.first} {body}").strip("*_ ")
@@ -194,16 +199,22 @@ class _Item:
         detail, sub = _DETAIL.match(line), _SUB_ITEM.match(line)
         if detail and (self.next_sub is None or not sub):
             self.key = _key(detail.group(1))
-            if value := _value(detail.group(2)):
+            value = _value(detail.group(2))
+            if value and self.key == "text":
+                self.first, self.rest, self.is_title = value, [], False
+            elif value:
                 self.details[self.key] = value
             self.next_sub = None if value else 1
+        elif self.key == "text" and sub and is_whole_question(self.text):
+            self.key = ""  # What is listed below a question is no part of its text.
         elif self.key == "text":
-            if not (sub and is_whole_question(self.text)):
-                self.rest.append(_plain(line))
+            self.rest = [*self.rest, _plain(line)][:MAX_LINES]
             self.next_sub = None
         elif sub:
-            before = self.details.get(self.key, [])
-            self.details[self.key] = [*(before if isinstance(before, list) else [before]), _value(sub.group(1))]
+            before = self.details.setdefault(self.key, [])
+            if not isinstance(before, list):
+                before = self.details[self.key] = [before]
+            before.append(_value(sub.group(1)))
             self.next_sub = self.next_sub + 1 if self.next_sub and is_alike else None
         elif self.next_sub == 1:
             self.details[self.key], self.next_sub = _value(line), None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
@@ -25,7 +26,6 @@ _FLAW = re.compile(
 )
 """An escape that JSON and PostgreSQL take, as a group; or else one of NUL or half a surrogate pair, a backslash that
 escapes nothing, a raw control character."""
-
 
 _COMMENT = re.compile(r"(^|[,\[{])[ \t]*(?://|#).*$", re.MULTILINE)
 _SMART_OPENING = re.compile(r"\{\s*[\u201c\u201d]")
@@ -55,10 +55,18 @@ def json_value(text: str, *, is_partial: bool = False) -> Any:
         return None
 
 
-def mended_object(text: str) -> Any:
-    """A complete value; one with trailing commas, single quotes or comments is mended. Never completes a cut one."""
-    document = json_value(text)
-    if document is None and len(text) < MENDED_CHARACTERS:
+@dataclass
+class Mender:
+    """Reads the objects of one output. Mending takes time that grows faster than the text, and so has its limits."""
+
+    characters_left: int = 400_000
+
+    def value(self, text: str) -> Any:
+        """A complete value, mended if it has trailing commas, single quotes or comments; never a cut one, completed."""
+        document = json_value(text)
+        if document is not None or len(text) > min(MENDED_CHARACTERS, self.characters_left):
+            return document
+        self.characters_left -= len(text)
         if _SMART_OPENING.match(text):
             text = _SMART_QUOTE.sub(r'\1"', text)
         text = _FULL_WIDTH.sub(lambda sign: ":" if sign.group(1) == "\uff1a" else ",", text)
@@ -66,9 +74,12 @@ def mended_object(text: str) -> Any:
         text = _FLAW.sub(_mended, storable(text))
         document = json_repair.loads(text)
         asked = document if isinstance(document, list) else [QuestionContent.text_in(document)]
-        if not all(isinstance(question, str) and _is_mended_whole(question, text) for question in asked):
-            return None
-    return document
+        is_whole = all(isinstance(question, str) and _is_mended_whole(question, text) for question in asked)
+        return document if is_whole else None
+
+
+MENDED_CHARACTERS = 20_000
+"""A question is shorter."""
 
 
 def _is_mended_whole(question: str, text: str) -> bool:
@@ -88,11 +99,8 @@ _TEXT_ENDS = re.compile(
 _KEY_WITHIN = re.compile(rf"{_QUOTE}\s*:\s*{_QUOTE}")
 _OUTER_QUOTE = re.compile(r"(?<!\w)['\"]|['\"](?!\w)")
 
-MENDED_CHARACTERS = 20_000
-"""A question is shorter; mending takes time that grows faster than the text."""
 
-
-def loose_objects(text: str, start: int) -> Iterator[Any]:
+def loose_objects(text: str, start: int) -> Iterator[str]:
     """The objects that follow in a list, where a quote counts only at the ends of a key or a value."""
     depth, first, is_in_string = 0, start, False
     for mark in MARK.finditer(text, start):
@@ -110,7 +118,7 @@ def loose_objects(text: str, start: int) -> Iterator[Any]:
         elif sign == "}":
             depth -= 1
             if depth == 0:
-                yield mended_object(text[first : at + 1])
+                yield text[first : at + 1]
 
 
 def _follows_sign(text: str, at: int) -> bool:

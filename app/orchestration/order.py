@@ -18,10 +18,13 @@ from app.orchestration.turn import TurnState, TurnTask
 SEEN_QUESTIONS = 60
 """Of the newest questions, shown to the technique; code compares with many more."""
 
-RULES_TOKENS = 3_000
-"""What a technique's own text, the contract and the examples take of a call, roughly."""
+LEAST_DATA_TOKENS = 2_000
+"""What is left for data where a model's window is too small for rules and data."""
 
 WISH_CHARACTERS, MAX_WISHES = 200, 10
+FOCUS_CHARACTERS = 500
+
+_POSITIONS = re.compile(r"(?<!\d)(\d{1,3})(?!\d)(?:\s*(?:[-\u2013]|to)\s*(\d{1,3})(?!\d))?")
 
 
 class Change(StrEnum):
@@ -40,6 +43,8 @@ class TechniqueOrder:
     interview_type: str
     technique: Technique
     experience_level: ExperienceLevel | None
+    stated_level: ExperienceLevel | None
+    """The level, if it is the candidate who just named it."""
     question_count: int
     """How many questions this call is to bring."""
     change: Change
@@ -49,7 +54,7 @@ class TechniqueOrder:
     """The set that is revised, or None for the first of its type."""
     focus: str
     wishes: tuple[str, ...] = ()
-    """What the candidate wants for good, the wish of this turn included."""
+    """The candidate's lasting wishes, that of this turn included."""
     examples: str = ""
     """Items of the question bank for techniques that show some, as JSON."""
 
@@ -78,7 +83,8 @@ class TechniqueOrder:
     def _blocks(self, task: TurnTask) -> dict[str, str]:
         """The blocks of data, each within its share of the room that the request leaves."""
         request = f"{task.message}\n{self.focus}".strip()
-        tokens = max(task.context_tokens - RULES_TOKENS - estimated_tokens(request), RULES_TOKENS)
+        rules = self.technique.rules_tokens + estimated_tokens(self.examples)
+        tokens = max(task.context_tokens - rules - estimated_tokens(request), LEAST_DATA_TOKENS)
         settings = {
             "interview_type": self.interview_type,
             "technique": self.technique.name,
@@ -92,7 +98,7 @@ class TechniqueOrder:
         posting = task.brief.job_description or "None given. Assume a usual role of the kind named in the request."
         return {
             "settings": _json(settings),
-            "seen_questions": _json(_within(task.seen_questions[:SEEN_QUESTIONS], tokens // 8)),
+            "seen_questions": _json(within(task.seen_questions[:SEEN_QUESTIONS], tokens // 8)),
             "current_questions": _json(set_in_view(self.base.questions, tokens // 4) if self.base else []),
             "resume": cut_to_tokens(task.brief.resume or "None given.", tokens // 5),
             "job_description": cut_to_tokens(posting, tokens * 2 // 5),
@@ -121,8 +127,8 @@ def plan_order(
         positions = ()
     if change is Change.ADD and size >= MAX_QUESTIONS:
         return f"A set holds at most {MAX_QUESTIONS} questions, and this one does. Offer to drop some, or a new set."
-    stated = level_of(choices.get("stated_level"))
-    level = stated if stated and not task.is_level_fixed else state.experience_level
+    stated = None if task.is_level_fixed else level_of(choices.get("stated_level"))
+    level = stated or state.experience_level or (base.experience_level if base and change is not Change.NEW else None)
     wished = numbers_in(choices.get("count"))
     count = wished[0] if wished and not task.is_count_fixed else task.brief.question_count
     room = MAX_QUESTIONS - size if change is Change.ADD else MAX_QUESTIONS
@@ -130,11 +136,12 @@ def plan_order(
         interview_type=interview_type,
         technique=technique,
         experience_level=level,
+        stated_level=stated,
         question_count=len(positions) or min(count, room),
         change=change,
         positions=positions,
         base=base,
-        focus=filled_in(choices.get("focus")),
+        focus=filled_in(choices.get("focus"))[:FOCUS_CHARACTERS],
         wishes=with_wish(task.brief.wishes, filled_in(choices.get("standing_wish"))),
         examples=technique.examples_at(level),
     )
@@ -153,7 +160,7 @@ def positions_of(value: Any) -> tuple[int, ...]:
 def numbers_in(value: Any) -> list[int]:
     """`"1,4"`, `[1, 4]`, `4`, `"Q4"`, `"2-4"` and `"4-2"` are all read, as they come; zero is no position."""
     numbers: list[int] = []
-    for start, end in re.findall(r"(\d{1,3})(?:\s*[-\u2013]\s*(\d{1,3}))?", str(value or "")):
+    for start, end in _POSITIONS.findall(str(value or "")):
         first, last = int(start), int(end or start)
         numbers.extend(range(first, last + 1) if first <= last else range(first, last - 1, -1))
     return [number for number in numbers if number > 0]
@@ -180,7 +187,11 @@ def set_in_view(questions: tuple[Question, ...], tokens: int) -> list[dict[str, 
     if estimated_tokens(_json(whole)) <= tokens:
         return whole
     names = {"position", "text", "category", "difficulty", "requirement"}
-    return [question.model_dump(mode="json", include=names, exclude_none=True) for question in questions]
+    short = [question.model_dump(mode="json", include=names, exclude_none=True) for question in questions]
+    if estimated_tokens(_json(short)) <= tokens:
+        return short
+    share = max(tokens // len(questions) - 10, 10)
+    return [{"position": question.position, "text": cut_to_tokens(question.text, share)} for question in questions]
 
 
 def _change(value: Any, *, has_positions: bool) -> Change:
@@ -190,7 +201,7 @@ def _change(value: Any, *, has_positions: bool) -> Change:
     return Change.REPLACE if has_positions else Change.NEW
 
 
-def _within(texts: tuple[str, ...], tokens: int) -> list[str]:
+def within(texts: tuple[str, ...], tokens: int) -> list[str]:
     """As many of the texts, from the first, as fit."""
     kept: list[str] = []
     for text in texts:

@@ -18,6 +18,9 @@ SAME_QUESTION = 88
 """Of 100: how alike two texts are, the order of their words aside, that ask for the same thing. "A conflict with a
 peer" and "a conflict with your manager" stay two questions."""
 
+SAME_WORDS = 60
+"""Of 100: how alike the words must be that two such texts do not share, as "would" and "do" around one question."""
+
 COPIED_WORDS = 8
 """So many words in a row that also stand in an example were copied from it."""
 
@@ -61,16 +64,16 @@ def _plain_item(item: str | dict[str, Any]) -> str:
 
 
 def level_of(value: Any) -> ExperienceLevel | None:
-    """The level that a word names, or None."""
-    word = text_of(value).lower()
-    return ExperienceLevel(word) if word in set(ExperienceLevel) else None
+    """The level that is named, also in "senior level" or "Mid-level."; None where none is, or more than one."""
+    named = set(re.findall(rf"\b({'|'.join(ExperienceLevel)})\b", text_of(value).lower()))
+    return ExperienceLevel(named.pop()) if len(named) == 1 else None
 
 
 def _minutes(value: Any) -> int:
-    """`15`, `"15"` and `"10-15 minutes"` are all minutes; the last number counts."""
+    """`15`, `"15"`, `"10-15 minutes"` and `"1 hour"` are all minutes; the last number counts."""
     if isinstance(value, str):
-        numbers = re.findall(r"\d{1,3}", value)
-        value = int(numbers[-1]) if numbers else 5
+        numbers = re.findall(r"(\d{1,3})\s*(h(?:ou)?rs?\b|h\b)?", value.lower())
+        value = int(numbers[-1][0]) * (60 if numbers[-1][1] else 1) if numbers else 5
     return int(min(max(value, 1), 120)) if isinstance(value, int | float) and not isnan(value) else 5
 
 
@@ -189,12 +192,9 @@ class QuestionSet:
     recommendations: tuple[str, ...]
 
 
-_QUOTES, _DASHES = "'\"`\u2018\u2019\u201c\u201d\u00b4", "-\u2010\u2011\u2012\u2013\u2014"
-_LOOSE = re.compile(rf"\\\\?([{_QUOTES}{_DASHES}])")
-
-
-def _any_form(sign: re.Match[str]) -> str:
-    return f"[{re.escape(_QUOTES if sign.group(1) in _QUOTES else _DASHES)}]"
+_QUOTES, _DASHES = "'\"`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u00b4", "-\u2010\u2011\u2012\u2013\u2014"
+_FORMS = {sign: f"[{re.escape(signs)}]" for signs in (_QUOTES, _DASHES) for sign in signs}
+"""What stands for a quote or a dash: all the forms it is written in."""
 
 
 def verbatim(requirement: str | None, job_description: str | None) -> str | None:
@@ -204,19 +204,31 @@ def verbatim(requirement: str | None, job_description: str | None) -> str | None
     """
     if not requirement or not job_description:
         return None
-    words = [_LOOSE.sub(_any_form, re.escape(word)) for word in requirement.split()]
+    words = ["".join(_FORMS.get(sign) or re.escape(sign) for sign in word) for word in requirement.split()]
     found = re.search(r"\s+".join(words), job_description, re.IGNORECASE)
     return found.group(0) if found else None
 
 
 def is_asked_in(text: str, others: Iterable[str]) -> bool:
     """Whether one of the other texts asks for the same thing."""
-    return (
-        process.extractOne(
-            text, others, scorer=fuzz.token_sort_ratio, processor=utils.default_process, score_cutoff=SAME_QUESTION
-        )
-        is not None
+    alike = process.extract(
+        text,
+        others,
+        scorer=fuzz.token_sort_ratio,
+        processor=utils.default_process,
+        score_cutoff=SAME_QUESTION,
+        limit=None,
     )
+    return any(not _turns_on_a_word(text, other) for other, *_ in alike)
+
+
+def _turns_on_a_word(text: str, other: str) -> bool:
+    """Whether the words that only one of two texts has mean something else: "roll out" and "roll back"."""
+    mine, theirs = (set(utils.default_process(each).split()) for each in (text, other))
+    only_mine, only_theirs = (
+        " ".join(sorted(word for word in words if len(word) > 2)) for words in (mine - theirs, theirs - mine)
+    )
+    return bool(only_mine and only_theirs) and fuzz.ratio(only_mine, only_theirs) < SAME_WORDS
 
 
 def is_same_text(text: str, others: Iterable[str]) -> bool:

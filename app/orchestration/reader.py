@@ -11,9 +11,9 @@ from app.orchestration.contract import OUTPUT_CONTRACT
 from app.orchestration.markdown import is_whole_question, markdown_questions
 from app.orchestration.mending import (
     MARK,
+    Mender,
     json_value,
     loose_objects,
-    mended_object,
     other_readings,
     storable,
     without_thoughts,
@@ -81,6 +81,7 @@ class QuestionReader:
     """Of the last object or string of the list that was read as a question."""
     _first_list: tuple[int, int, int] | None = None
     """Start of the object, start and end of the list, of an earlier document that held questions."""
+    _mender: Mender = field(default_factory=Mender)
     _inner: "QuestionReader | None" = None
     """The reader of the answer in another reading, in which there were questions."""
 
@@ -102,7 +103,8 @@ class QuestionReader:
         late: list[QuestionContent] = []
         if self._list_start >= 0 and self._list_end < 0:
             # The end is missing, or a stray quote has turned the strings inside out.
-            late = self._valid(loose_objects(self.text, max(self._list_start, self._read_end) + 1))
+            loose = loose_objects(self.text, max(self._list_start, self._read_end) + 1)
+            late = self._valid(map(self._mender.value, loose))
         if not (self.questions or late):
             late = (
                 self._scattered()
@@ -207,7 +209,7 @@ class QuestionReader:
                 self._list_end = at
         self._closed.append((start, at, self._open[-1] if self._open else -1))
         if opening == "{" and self._open and self._open[-1] == self._list_start:
-            questions = self._valid([mended_object(self.text[start : at + 1])])
+            questions = self._valid([self._mender.value(self.text[start : at + 1])])
             self._add(questions, first=self._items)
             self._items += 1
             self._read_end = at if questions else self._read_end
@@ -236,7 +238,7 @@ class QuestionReader:
         for start, last, around in sorted(self._closed):
             if start <= end or self.text[start] != "{" or self._is_part(start, around):
                 continue
-            questions = self._valid([mended_object(self.text[start : last + 1])])
+            questions = self._valid([self._mender.value(self.text[start : last + 1])])
             if questions:
                 found, end = found + questions, last
         return found or [
@@ -248,7 +250,7 @@ class QuestionReader:
         is_named = _LISTS_KEY.search(self.text, max(start - 60, 0), start) is not None
         if self.text[start] != "[" or self._is_part(start, around) or not (is_named or around < 0):
             return []
-        items = mended_object(self.text[start : last + 1])
+        items = self._mender.value(self.text[start : last + 1])
         if not isinstance(items, list):
             return []
         return [

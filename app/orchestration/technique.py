@@ -14,7 +14,7 @@ from app.core.fences import fence
 from app.core.tokens import cut_to_tokens
 from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA, level_reminder, template_value
 from app.orchestration.delivery import Delivery, Needs
-from app.orchestration.order import TechniqueOrder
+from app.orchestration.order import SEEN_QUESTIONS, TechniqueOrder, within
 from app.orchestration.turn import TurnState
 from app.providers.base import Sampling
 
@@ -72,7 +72,8 @@ async def run_technique(kernel: Kernel, order: TechniqueOrder, state: TurnState,
     if needs:
         await _repair(kernel, order, state, delivery=delivery, needs=needs)
     state.question_set = delivery.finish()
-    state.experience_level = order.experience_level
+    if order.stated_level is not None and not order.staying:
+        state.experience_level = order.stated_level
     state.wishes = order.wishes
     logger.info(
         "technique_delivered",
@@ -82,7 +83,7 @@ async def run_technique(kernel: Kernel, order: TechniqueOrder, state: TurnState,
         revision=state.question_set.revision,
         change=str(order.change),
         positions=list(order.positions),
-        is_repaired=bool(needs),
+        needed_repair=bool(needs),
     )
 
 
@@ -131,7 +132,7 @@ async def _repair(kernel: Kernel, order: TechniqueOrder, state: TurnState, *, de
                     function,
                     _repair_values(order, state, delivery=delivery, needs=needs),
                     state=state,
-                    sampling=REPAIR_SAMPLING,
+                    sampling=state.task.sampling.over(REPAIR_SAMPLING),
                     take=take,
                 )
     except (GreenroomError, TimeoutError) as error:
@@ -142,11 +143,14 @@ async def _repair(kernel: Kernel, order: TechniqueOrder, state: TurnState, *, de
 def _repair_values(order: TechniqueOrder, state: TurnState, *, delivery: Delivery, needs: Needs) -> dict[str, str]:
     task = state.task
     delivered = [question.text for question in delivery.questions]
+    seen = within(task.seen_questions[:SEEN_QUESTIONS], task.context_tokens // 8) if needs.missing_count else []
     blocks = {
         "settings": {
             "interview_type": order.interview_type,
-            "experience_level": order.experience_level,
+            "interview": order.technique.interview_description,
+            "experience_level": order.experience_level or delivery.experience_level,
             "question_count": order.question_count,
+            "interviewer": dict(task.brief.interviewer) if task.brief.interviewer else None,
             "change": order.change,
             "wishes": list(order.wishes),
         },
@@ -157,7 +161,7 @@ def _repair_values(order: TechniqueOrder, state: TurnState, *, delivery: Deliver
                 for question in needs.incomplete
             ],
             "missing_count": needs.missing_count,
-            "known": [*(question.text for question in order.staying), *delivered],
+            "known": [*(question.text for question in order.staying), *delivered, *seen],
             "rejected": list(needs.rejected),
             "replaces": [question.model_dump(mode="json", exclude={"id", "position"}) for question in needs.changing],
         },
@@ -171,6 +175,6 @@ def _repair_values(order: TechniqueOrder, state: TurnState, *, delivery: Deliver
     fenced = {name: template_value(fence(name, text, task.nonce)) for name, text in texts.items()}
     return {
         "output_contract": OUTPUT_CONTRACT,
-        "level_reminder": level_reminder(order.experience_level),
+        "level_reminder": level_reminder(order.experience_level or delivery.experience_level),
         **fenced,
     }

@@ -45,7 +45,7 @@ class Brief:
     question_count: int = 5
     interviewer: Mapping[str, str] | None = None
     wishes: tuple[str, ...] = ()
-    """What the candidate wants for good, in their words, such as a language or a time limit; oldest first."""
+    """Lasting wishes of the candidate, in their words, such as a language or a time limit; oldest first."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class TurnState:
             self.failure.set_result(error)
 
     def decide(self) -> bool:
-        """Claim the agent's answer at hand for a handoff or a technique. False when it asked for another one already.
+        """Claim the agent's answer at hand for a handoff, a technique or an edit; False when it is claimed already.
 
         The calls of one answer run at the same time: two techniques would talk at once, and of two handoffs the last
         would win silently.
@@ -154,10 +154,9 @@ class TurnState:
 
         By the event loop's clock; later with each piece that arrives.
         """
-        now = asyncio.get_running_loop().time()
+        patience = asyncio.get_running_loop().time() + 0.9 * self.limits.silence_seconds
         deadline = self.deadline.when() if self.deadline is not None else None
-        left = self.limits.silence_seconds if deadline is None else min(self.limits.silence_seconds, deadline - now)
-        return now + left * 0.9
+        return patience if deadline is None else min(patience, deadline - 0.1 * self.limits.deadline_seconds)
 
     @contextmanager
     def calling(self, function: str, *, is_optional: bool = False) -> Iterator[None]:

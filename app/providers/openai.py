@@ -74,20 +74,23 @@ class SchemaTolerantChatCompletion(OpenAIChatCompletion):
         except ServiceResponseException as error:
             if not isinstance(settings, OpenAIChatPromptExecutionSettings) or not settings.response_format:
                 raise
-            if not _refuses_schema(error.__cause__):
+            if not _may_refuse_schema(error.__cause__):
                 raise
-        logger.info("schema_refused", model=self.ai_model_id)
-        self.takes_schema = False
         settings.structured_json_response = False
         settings.response_format = None
-        return await super()._send_completion_request(settings)
+        answer = await super()._send_completion_request(settings)
+        if self.takes_schema:
+            logger.info("schema_refused", model=self.ai_model_id)
+        self.takes_schema = False
+        return answer
 
 
-def _refuses_schema(error: BaseException | None) -> bool:
+def _may_refuse_schema(error: BaseException | None) -> bool:
+    """Whether the schema may be what the request was refused for; every server words that in its own way."""
     return (
         isinstance(error, APIStatusError)
         and error.status_code in {400, 415, 422, 501}
-        and re.search(r"response_format|json_schema|structured output", str(error), re.IGNORECASE) is not None
+        and error.code not in {"content_filter", "context_length_exceeded"}
     )
 
 

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select
 from sqlmodel import SQLModel
 
-from app.conversations.service import ConversationService, OpenedTurn, TurnOpening
+from app.conversations.opening import OpenedTurn, TurnOpening
+from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
 from app.core.database import Database
 from app.orchestration.events import ModelCall, TurnAnswer

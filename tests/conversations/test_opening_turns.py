@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from app.conversations.models import TurnStatus
-from app.conversations.service import HISTORY_MESSAGES, SEEN_QUESTIONS, ConversationService, OpenedTurn
+from app.conversations.opening import OpenedTurn
+from app.conversations.service import HISTORY_MESSAGES, SEEN_QUESTIONS, ConversationService
 from app.core.database import Database
 from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress
 from app.orchestration.questions import ExperienceLevel

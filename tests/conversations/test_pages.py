@@ -10,7 +10,8 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from app.conversations.models import Conversation, TurnStatus
-from app.conversations.service import ConversationService, OpenedTurn
+from app.conversations.opening import OpenedTurn
+from app.conversations.service import ConversationService
 from app.core.database import Database
 from app.core.errors import InvalidRequest, NotFound, TurnInProgress
 from tests.conversations.stories import CANCELLED, finished_turn, opening, row_counts

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.conversations import turn_log
-from app.conversations.service import ConversationService, OpenedTurn
+from app.conversations.opening import OpenedTurn
+from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent, Pace, TurnLogSignal
 from app.core.config import REPOSITORY_ROOT
 from app.core.database import Database

@@ -32,7 +32,7 @@ ENVIRONMENT: dict[str, tuple[str, Any]] = {
     "TURN_DEADLINE_SECONDS": ("60", 60.0),
     "MAX_HANDOFFS_PER_TURN": ("1", 1),
     "MAX_MODEL_CALLS_PER_TURN": ("4", 4),
-    "CONTEXT_TOKENS": ("8000", 8000),
+    "CONTEXT_TOKENS": ("12000", 12000),
     "RATE_LIMIT_CALLS_PER_HOUR": ("7", 7),
     "BUDGET_USD_PER_DAY": ("2.50", Decimal("2.50")),
     "MAX_BODY_BYTES": ("2048", 2048),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.fences import read_fence
 from tests.answers import JOB_DESCRIPTION, calls, hands_to, says_questions
 from tests.conftest import MakeSettings, Serve
 from tests.model_server import ModelServer
@@ -50,7 +51,7 @@ async def test_triage_hands_to_it_and_it_hands_sideways(
     assert third["question_set"]["questions"][1]["text"].startswith("Question 30")
     prompt = model_server.requests[2]
     assert "when salary is negotiated" in prompt.system_text
-    assert "Tone: tough" in prompt.last_user_text
+    assert read_fence("tone", prompt.last_user_text) == "tough"
     assert "Map<String, List<Quote>>" in prompt.last_user_text
 
 

@@ -238,9 +238,7 @@ async def test_a_position_that_does_not_exist_is_a_sentence_for_the_model_which_
 async def test_only_the_positions_named_change(
     openai_settings: MakeSettings, model_server: ModelServer, positions: object, changed: set[int]
 ) -> None:
-    model_server.script(
-        calls("technical-few_shot", positions=positions), says_questions(len(changed), first=70)
-    )
+    model_server.script(calls("technical-few_shot", positions=positions), says_questions(len(changed), first=70))
     before = question_set(3)
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("make it harder", agent="technical", question_sets={"technical": before})

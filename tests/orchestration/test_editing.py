@@ -58,7 +58,7 @@ class _Revisions:
         ("keep", "2-4", [2, 3, 4]),
         ("keep", "Q4, Q2", [4, 2]),
         ("keep", "5,1-4", [5, 1, 2, 3, 4]),
-        ("keep", "1-5", [1, 2, 3, 4, 5]),
+        ("keep", "1-4", [1, 2, 3, 4]),
         ("keep", "5-3", [5, 4, 3]),
     ],
 )
@@ -306,3 +306,37 @@ async def test_triage_edits_nothing(openai_settings: MakeSettings, model_server:
 
     (triage,) = model_server.requests
     assert [name for name in triage.tool_names if name.startswith("questions-")] == []
+
+
+async def test_an_earlier_revision_that_cannot_be_read_fails_the_turn_and_tells_the_model_nothing(
+    openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    async def broken(_question_set_id: UUID, _revision: int) -> QuestionSet | None:
+        raise ConnectionError("postgresql://me:SECRET@host")
+
+    model_server.script(calls("questions-restore", revision="1"))
+    before = replace(question_set(2), revision=3)
+    async with stage(openai_settings()) as conducted:
+        with pytest.raises(ConnectionError):
+            await conducted.turn("undo", agent="technical", question_sets={"technical": before}, recall=broken)
+
+    assert all("SECRET" not in str(request.body) for request in model_server.requests)
+
+
+async def test_a_lasting_wish_is_kept_by_an_edit_too(openai_settings: MakeSettings, model_server: ModelServer) -> None:
+    model_server.script(calls("questions-keep", positions="2", standing_wish="20 minutes in all"))
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn("20 minutes", agent="technical", question_sets={"technical": question_set(2)})
+
+    assert turn.answer.wishes == ("20 minutes in all",)
+
+
+async def test_keeping_everything_as_it_is_makes_no_revision(
+    openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    model_server.script(calls("questions-keep", positions="1,2"), Say("All of them fit."))
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn("only SQL", agent="technical", question_sets={"technical": question_set(2)})
+
+    assert turn.answer.question_set is None
+    assert turn.answer.reply == "All of them fit."

@@ -38,7 +38,6 @@ def _needs(request: RecordedRequest) -> dict[str, Any]:
     [
         (Fail(500), {}),
         (Fail(429), {}),
-        (Fail(400), {}),
         (CutStream(0), {}),
         (CutStream(3, text="half an answer"), {}),
         (Silence(), {"silence_seconds": 1}),
@@ -46,7 +45,7 @@ def _needs(request: RecordedRequest) -> dict[str, Any]:
         (Empty(), {}),
         (None, {"model_calls": 2}),
     ],
-    ids=["500", "429", "400", "no answer", "cut", "silence", "half, then silence", "empty", "limit"],
+    ids=["500", "429", "no answer", "cut", "silence", "half, then silence", "empty", "limit"],
 )
 async def test_a_repair_that_fails_keeps_what_has_been_delivered(
     openai_settings: MakeSettings, model_server: ModelServer, failing: Step | None, limits: dict[str, Any]

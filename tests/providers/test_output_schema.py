@@ -119,11 +119,11 @@ async def test_the_refusal_is_remembered_for_this_model_alone(
     "failure",
     [
         Fail(400, code="context_length_exceeded", message="This model's maximum context length is 8192 tokens."),
-        Fail(400, message="Invalid value for 'temperature'."),
+        Fail(400, code="content_filter", message="Filtered."),
         Fail(401, message="response_format"),
         Fail(404, message="response_format"),
     ],
-    ids=["too long", "temperature", "key", "model"],
+    ids=["too long", "filtered", "key", "model"],
 )
 async def test_another_refusal_fails_the_turn_at_once(
     openai_settings: MakeSettings, model_server: ModelServer, failure: Fail
@@ -147,6 +147,38 @@ async def test_refused_without_the_schema_as_well_the_turn_fails(
             await conducted.turn(agent="technical")
 
     assert len(model_server.requests) == 3
+
+
+async def test_a_refusal_that_was_about_something_else_leaves_the_schema_on(
+    openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    wrong = Fail(400, message="Invalid value for 'temperature'.")
+    model_server.script(calls("technical-few_shot"), wrong, wrong, calls("technical-few_shot"), says_questions(2))
+    async with stage(openai_settings()) as conducted:
+        with pytest.raises(ProviderError):
+            await conducted.turn(agent="technical")
+        await conducted.turn(agent="technical")
+
+    assert _format(model_server.requests[-1]) == SENT
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The provided JSON schema contains features not supported by xgrammar.",
+        "Failed to initialize samplers: failed to parse grammar",
+        "Unknown name at 'generation_config.response_schema'",
+        "response_format value as json_schema is enabled only for api versions 2024-08-01-preview and later",
+    ],
+)
+async def test_every_server_words_its_refusal_differently(
+    openai_settings: MakeSettings, model_server: ModelServer, message: str
+) -> None:
+    model_server.script(calls("technical-few_shot"), Fail(400, message=message), says_questions(2))
+    async with stage(openai_settings()) as conducted:
+        turn = await conducted.turn(agent="technical")
+
+    assert len(turn.questions.questions) == 2
 
 
 async def test_an_agents_own_call_is_not_sent_twice(openai_settings: MakeSettings, model_server: ModelServer) -> None:

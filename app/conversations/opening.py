@@ -1,0 +1,47 @@
+"""What a request brings to a conversation, and what its turn starts from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from app.conversations.models import Message
+from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.usage.schemas import Usage
+
+
+@dataclass(frozen=True)
+class TurnOpening:
+    """What a request brings to a conversation; None leaves what the conversation has."""
+
+    message: str
+    model: str
+    request_hash: str
+    conversation_id: UUID | None = None
+    idempotency_key: str | None = None
+    job_description: str | None = None
+    resume: str | None = None
+    experience_level: ExperienceLevel | None = None
+    question_count: int | None = None
+    interviewer: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class OpenedTurn:
+    """A turn that exists, with the conversation as it is at its start."""
+
+    turn_id: UUID
+    conversation_id: UUID
+    is_replay: bool
+    """The idempotency key was known: the turn of then, running or ended, and nothing new was stored."""
+    active_agent: str | None = None
+    job_description: str | None = None
+    resume: str | None = None
+    experience_level: ExperienceLevel | None = None
+    question_count: int = 5
+    interviewer: Mapping[str, str] | None = None
+    wishes: Sequence[str] = ()
+    history: Sequence[Message] = ()
+    earlier_requests: Sequence[str] = ()
+    question_sets: Sequence[QuestionSet] = ()
+    seen_questions: Sequence[str] = ()
+    usage: Usage = field(default_factory=Usage)
