@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test check format lock clean
+.PHONY: run test quality check format lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -m app
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+quality: $(VENV)/.development
+	$(BIN)/python -m tests.quality.report $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
