@@ -47,6 +47,11 @@ _TO_A_MACHINE = re.compile(
     r"|\byou are (?:now )?an? (?:ai|assistant|language model)\b",
     re.IGNORECASE,
 )
+_MUST = re.compile(
+    r"\bmust\b|\bessential\b|\brequire[ds]?\b|\brequirements?\b|\bminimum\b|\bat least\b|\bneed(?:s|ed)?\b"
+    r"|\bzwingend\b|\bmindestens\b|\bimprescindibles?\b|\bm\u00ednimo\b|\u5fc5\u9808",
+    re.IGNORECASE,
+)
 _ABOUT_OTHERS = re.compile(r"\breport(?:s|ing)? (?:directly )?to\b|\bled by\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"\u201c][^\"\u201d]{3,200}[\"\u201d]")
 _HEADER = re.compile(
@@ -78,7 +83,8 @@ _EMPLOYER_TALK = re.compile(
     re.IGNORECASE,
 )
 _NOT_ASKED = re.compile(
-    r"\b(?:do(?:es)? not|don.?t|doesn.?t|no) (?:need|have to|require)\b|\bno [\w ]{2,30} (?:needed|required|necessary)\b"
+    r"\b(?:do(?:es)? not|don.?t|doesn.?t|no) (?:need|have to|require)\b"
+    r"|\bno [\w ]{2,30} (?:needed|required|necessary)\b"
     r"|\bnot (?:needed|required|necessary)\b|\bnicht (?:n\u00f6tig|erforderlich)\b|\bno hace falta\b"
     r"|\b(?:last|previous|former|current) \w+(?:'s)? (?:left|resigned|retired|retiring|quit)\b|\bover-hired\b"
     r"|\bnobody knows\b|\bof (?:them|us) (?:think|thinks|have|use)\b|\b(?:have|has) private\b",
@@ -91,7 +97,8 @@ _DUTY = re.compile(
     r"|\bdesirable\b|\bproven\b|\bwilling\w*|\bcomfortable\b|\bconfident\b|\bproficien\w+|\bfamiliar\w*"
     r"|\bwe (?:need|want|expect|require|are looking)\b|\blooking for\b|\byears of\b|\bthe (?:successful )?candidate\b"
     r"|\byou(?:'|\u2019)(?:re|ve|d)\b|\bportfolio needs\b|\bharás\b|\bcapacidad\b|\bmanejo\b|\bformación\b|\bsie\b"
-    r"|\bpost ?holder\b|\bwill (?:be|prepare|lead|manage|work|own|support|report)\b",
+    r"|\byou are (?:\w+ ){1,3}(?:in|with|at)\b|\bpost ?holder\b"
+    r"|\bwill (?:be|prepare|lead|manage|work|own|support|report)\b",
     re.IGNORECASE,
 )
 _DUTY_FIRST = re.compile(
@@ -103,7 +110,7 @@ _DUTY_FIRST = re.compile(
     r"|own|pair|participat|partner|perform|persuad|plan|prepar|present|priorit|process|produc|promot|provid|push|reconcil"
     r"|answer|braz|brief|bring|challeng|connect|count|cut|deal|defend|dial|discuss|encourag|file|find|help|imparti|know|llev"
     r"|log|model|moderat|mov|prompt|read|record|redesign|registr|scop|sourc|steam|talk|trat|tratar|valor|valorar|weld|wire"
-    r"|recruit|repair|report|research|resolv|review|run|runn|schedul|sell|serv|set|shap|ship|supervis|support|tak|teach|test"
+    r"|put|spend|hire|recruit|repair|report|research|resolv|review|run|runn|schedul|sell|serv|set|shap|ship|supervis|support|tak|teach|test"
     r"|track|train|translat|troubleshoot|tun|turn|us|verif|work|writ)(?:e|es|s|ing|y|ies|ying|ning|ting)?\b",
     re.IGNORECASE,
 )
@@ -111,7 +118,7 @@ _BROKEN_OFF = re.compile(r"\b(?:of|and|or|the|an?|with|to|for|in|by|from)$|^(?:a
 _MIN_DUTY_WORDS = 3
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _MIN_UNSPACED = 6
-_HEADING_MARKS = frozenset("\u25a0\u25c6\u25bc\u3010")
+_HEADING_MARKS = frozenset("\u25a0\u25c6\u25bc\u3010\u00bf")
 _TAG = (
     r"</?(?:a|b|body|br|code|div|em|h[1-6]|html|i|li|ol|p|span|strong|table|td|tr|u|ul)\b[^<>]*>"
     r"|&(?:bull|nbsp|#8226|#160);"
@@ -136,6 +143,8 @@ class Line:
     weight: int
     is_heading: bool = False
     is_item: bool = False
+    is_must: bool = False
+    """Whether it, or the heading above it, says that nobody is taken without it."""
 
     @property
     def end(self) -> int:
@@ -175,9 +184,15 @@ class Posting:
         return "\n".join(self.titles) or self.text[:200]
 
     @cached_property
+    def has_sections(self) -> bool:
+        """Whether a heading or bullets tell what is asked for from what is told."""
+        return any(line.weight == REQUIREMENT_WEIGHT for line in self.lines)
+
+    @cached_property
     def is_terse(self) -> bool:
         """Whether it is a few sentences without headings or bullets, in which nearly everything is asked for."""
-        return len(self.text) <= TERSE_CHARACTERS and not any(line.is_heading or line.is_item for line in self.lines)
+        marked = sum(line.is_heading or line.is_item for line in self.lines)
+        return len(self.text) <= TERSE_CHARACTERS and marked <= 1
 
     def line_at(self, start: int) -> Line | None:
         """The line that covers this place, or None where there is none to quote."""
@@ -208,7 +223,7 @@ class Posting:
         return item if item and item in whole and _says_enough(item) and is_whole(item) else whole
 
     def _read_lines(self) -> Iterator[Line]:
-        weight, position, is_first = ORDINARY_WEIGHT, 0, True
+        weight, position, is_first, is_must = ORDINARY_WEIGHT, 0, True, False
         for raw in self.text.splitlines(keepends=True):
             body = raw.strip()
             bullet = _BULLET.match(body)
@@ -223,10 +238,12 @@ class Posting:
                 or body[0] in _HEADING_MARKS
             )
             section = _section_weight(text) if may_head and _is_heading(text) else None
-            weight = weight if section is None else section
+            if section is not None:
+                weight, is_must = section, _MUST.search(text) is not None
             is_title = is_first and len(text) <= 120
             own = TITLE_WEIGHT if is_title else ASIDE_WEIGHT if _ABOUT_OTHERS.search(text) else weight
-            yield Line(offset, text, own, is_heading=section is not None, is_item=is_item)
+            is_own_must = is_must or _MUST.search(text) is not None
+            yield Line(offset, text, own, is_heading=section is not None, is_item=is_item, is_must=is_own_must)
             is_first = False
 
 
@@ -268,7 +285,7 @@ def _says_enough(fragment: str) -> bool:
 
 
 def _is_heading(text: str) -> bool:
-    return len(text) <= 60 and len(text.split()) <= 7 and text[-1] not in ".,;!?" and ": " not in text
+    return len(text) <= 60 and len(text.split()) <= 7 and text[-1] not in ".,;!" and ": " not in text
 
 
 def _section_weight(heading: str) -> int | None:

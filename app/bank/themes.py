@@ -21,7 +21,7 @@ THEMES: Mapping[str, str] = {
     "assessment_policy": r"assess\w*|academic integrity|generative ai|exams?\b",
     "assessment_quality": r"moderat\w*|marking|assess\w*",
     "attribution_strategy": r"attribut\w*|media mix|channels?\b|cac\b",
-    "audit_preparation": r"audit\w*|inspect\w*|complian\w*|regulat\w*|record\w*|log every",
+    "audit_preparation": r"audit\w*|inspect(?:ions?|ors?)|complian\w*|regulat(?:ors?|ory|ions?)|log every",
     "audit_testing": r"audit\w*|testing|sampl\w*|controls?\b|vouch\w*",
     "authentication": r"authenticat\w*|oauth|sso\b|log-?in\b|identity checking",
     "balance": (
@@ -32,7 +32,7 @@ THEMES: Mapping[str, str] = {
     "brand_identity": r"brand\w*|identit(?:y|ies)|logos?\b|typograph\w*",
     "budget_strategy": r"budgets?|spend\b|forecast\w*",
     "build_or_buy": r"vendors?|procure\w*|suppliers?|build (?:or|vs\.?|versus) buy",
-    "campaign_analysis": r"campaigns?|paid\b|results by|roas\b",
+    "campaign_analysis": r"campaigns?|paid (?:search|social|media)|roas\b",
     "candidate_screening": r"screen\w*|applicants|candidates\b|interviews\b|sourcing",
     "care_planning": r"care (?:plans?|notes)|daily notes|programas",
     "carrier_management": r"carriers?|freight|hauliers?|transport|3pl",
@@ -58,26 +58,28 @@ THEMES: Mapping[str, str] = {
     "communication": (
         r"communicat\w*|present(?:ing|ations?)?\b|explain\w*|write[s]? (?:clear|well)|written|storytell\w*"
     ),
+    "community_management": r"reviews?\b(?= \(|,| within)|communit(?:y|ies)|comments\b|reply to|reveiws",
     "compensation_design": (
-        r"merit\b|bonus(?:es)? cycle|pay (?:equity|scales?|bands?)|compensation|job evaluation|market pricing"
+        r"merit\b|bonus(?:es)? cycle|pay (?:equity|scales?|bands?|talks)|compensation|job evaluation"
+        r"|market pricing|pay gap"
     ),
     "concurrency": r"concurren\w*|parallel\w*|race conditions?|multi-?thread\w*",
     "conflict": r"conflicts?|disagree\w*|difficult conversations?|negotiat\w*|push back",
     "consolidation": r"consolidat\w*|group accounts|intercompany|ifrs|gaap",
-    "content_creation": r"content|posts?\b|reels?\b|videos?|canva|copy\b|photos?",
+    "content_creation": r"content|posts?\b|reels?\b|videos?|canva|copy\b|photos?|captions?",
     "content_strategy": r"content|editorial|e-?mails?|catalogue|tone of voice|copy\b|newsletters?",
-    "continuity": r"continuity|on[- ]call|cover for|backups?|24/7",
+    "continuity": r"continuity|on[- ]call|cover for|backups?|24/7|round the clock",
     "continuous_improvement": r"lean\b|six sigma|kaizen|(?:continuous )?improv\w*",
     "contract_testing": r"contract tests?|apis?\b|schnittstellen",
     "conversational_copy": r"chatbots?|prompts?\b|tone\b|transcripts|example answers",
     "cost_management": r"costs?\b|\bbill\b|budgets?|spend\b",
-    "credit_control": r"credit\b|debtors?|receivables?|collections?|overdue",
+    "credit_control": r"credit control|debtors?|receivables?|collections? (?:calls|team)|overdue",
     "crm_consolidation": r"crm\b|salesforce|hubspot",
     "culture": r"(?:our|company|shared) values|cultur\w*|how we work|principles",
     "curriculum_design": r"curricul\w*|schemes? of work|key stage|syllabus",
     "curriculum_planning": r"curricul\w*|schemes? of work|key stage|syllabus",
     "customer_focus": r"customers?|clients?|patients?|guests?|pupils|users?|members",
-    "data_cleaning": r"clean\w*|power query|spreadsheets?|excel",
+    "data_cleaning": r"data clean\w*|clean\w* data|power query|spreadsheets?|excel",
     "data_cost": r"warehouse bill|costs?\b|\bbill\b",
     "data_engineering": r"pipelines?|etl\b|airflow|dbt\b|ingest\w*|warehouse",
     "data_governance": r"govern\w*|definitions?|data (?:owners?|quality|catalog\w*)",
@@ -90,11 +92,11 @@ THEMES: Mapping[str, str] = {
     "deal_strategy": r"deals?\b|procurement|enterprise",
     "debugging": r"debug\w*|bugs?\b|defects?|reproduc\w*|root cause|logs\b|troubleshoot\w*",
     "decision_making": r"decisions?|decides?\b|judge?ment",
-    "decision_under_uncertainty": r"ambigu\w*|decid\w*|decisions?|judge?ment",
+    "decision_under_uncertainty": r"ambigu\w*|decid\w*|decisions?|judge?ment|incomplete",
     "deliverability": r"e-?mails?|newsletters?",
     "delivery": r"deliver\w*|ship\w*|deadlines?|on time",
     "deployment": r"deploy\w*|ship to prod|releas\w*|ci/cd|production\b",
-    "design_evaluation": r"crit\b|critique|design reviews?|metrics?\b|evaluat\w*|numbers\b",
+    "design_evaluation": r"crit\b|critique|design reviews?|evaluat\w* designs?|design metrics?",
     "design_governance": r"contribution model|govern\w*|standards?\b|design systems?",
     "design_organisation": r"designers|design (?:team|leadership)|line management",
     "design_system": r"design systems?|components?|tokens?\b|figma|contribution model",
@@ -106,12 +108,13 @@ THEMES: Mapping[str, str] = {
     "distributed_systems": r"distributed|microservices|kafka|queues?\b",
     "distribution_network": r"distribution|networks?|sites\b|depots?|warehouse\w*",
     "early_attrition": r"turnover|retention|attrition|leavers|onboard\w*",
-    "employee_relations": r"employee relations|unions?\b|grievances?|disciplin\w*|pay talks",
-    "error_handling": r"errors?|mistakes?|faults?|correct\w*|incidents?|breaks?\b|fail\w*",
+    "employee_relations": r"employee relations|unions?\b|grievances?|disciplin\w*|pay talks|conduct\b",
+    "error_handling": r"errors?|mistakes?|faults?|incidents?|breaks?\b|fail\w*|spot a|complaints?",
     "escalation_design": r"escalat\w*",
     "escalation_strategy": r"escalat\w*",
-    "estimation": r"estimat\w*|forecast\w*|deadlines?|budgets?",
+    "estimation": r"estimat\w*|forecast\w*|cost(?:ing)? (?:a|each|every) job|quot(?:e|es|ing) (?:for )?(?:jobs|work)",
     "experimentation": r"experiment\w*|a/b|lift tests?|holdouts?|hypothes\w*|sample sizes?",
+    "fault_finding": r"wiring diagrams?|fault[- ]?finding|find the cause|diagnos\w*",
     "feedback": r"feedback|(?:code|design|performance|peer) reviews?|coach\w*",
     "finance_integration": r"integrat\w*|acqui\w*|erp\b|mergers?",
     "financial_close": r"month[- ]end|year[- ]end|close\b|closing|accruals?|journals?",
@@ -120,8 +123,8 @@ THEMES: Mapping[str, str] = {
     "frontend_performance": r"browsers?|load times?|page speed|web performance",
     "go_to_market": r"launch\w*|go[- ]to[- ]market",
     "growth": r"learn\w*|(?:professional|personal|career) development|mentor\w*|career|grow with",
-    "handover": r"hand-?overs?|hand-?offs?|shifts?\b|document\w*|notes\b",
-    "hiring_capacity": r"hiring|recruit\w*|hires?\b|workforce planning",
+    "handover": r"hand-?overs?|hand-?offs?|shift (?:changes?|reports?)|document(?:ation|ing|s)?\b|cover for",
+    "hiring_capacity": r"hiring|recruit\w*|hires?\b|workforce planning|seasonal",
     "hr_systems": r"hris\b|workday|hr systems?|payroll\w*",
     "incident_communication": r"incidents?|outages?|calm\b|in plain english|read back",
     "inclusive_teaching": r"additional needs|send?\b|special\b|adapt\w*|differentiat\w*|bilingual|inclusi\w*",
@@ -144,7 +147,7 @@ THEMES: Mapping[str, str] = {
         r"|manage (?:a|the|\w+) (?:team|people|\w+ers)|line manage\w*|run (?:a team|\d+)|supervis\w*"
     ),
     "learning": r"learn\w*|curio\w*|study|quick to pick up|new (?:tools|technolog\w+)",
-    "learning_plan": r"learn\w*|training|qualif\w*|certif\w*",
+    "learning_plan": r"learn\w*|certif\w*|willing to (?:learn|train|do)",
     "leave_administration": r"family leave|absence|sickness",
     "legacy_migration": r"legacy|migrat\w*|moderni[sz]\w*|rewrit\w*",
     "legacy_strategy": r"legacy|migrat\w*|moderni[sz]\w*",
@@ -152,11 +155,12 @@ THEMES: Mapping[str, str] = {
     "llm_evaluation": r"llms?\b|prompts?\b|language models?|chatbots?|generative",
     "log_analysis": r"logs\b|packets?|dumps|parse",
     "machine_learning": r"machine learning|ml\b|models\b|forecast\w*",
+    "maintenance_planning": r"preventive maintenance|maintenance (?:intervals|plans?|schedules?)|planned maintenance",
     "margin_analysis": r"margins?|p&l|profit\w*|variances?",
     "marketing_measurement": (
         r"media mix|attribution|incremental\w*|conversion-lift|geo-holdout|contribution margin|measur\w*"
     ),
-    "measurement_strategy": r"metrics?\b|kpis?\b|measur\w*|numbers\b",
+    "measurement_strategy": r"metrics?\b|kpis?\b|measur\w*|with figures|outcomes?",
     "medication_safety": r"medicat\w*|medicines|drugs?\b|dos(?:es?|age)\b",
     "mentoring": r"mentor\w*|coach\w*|support junior|develop (?:others|people|your team)",
     "messaging": r"kafka|queues?\b|message (?:queue|bus|broker)\w*|event[- ]driven|rabbitmq",
@@ -173,7 +177,7 @@ THEMES: Mapping[str, str] = {
     "onboarding": r"onboard\w*|induction|new (?:hires|starters|joiners)",
     "outbound_strategy": r"outbound|prospect\w*|cold call\w*",
     "outcome_tracking": r"metrics?\b|okrs?\b|outcomes|activation|kpis?\b|cut time",
-    "outsourcing": r"agenc(?:y|ies)|vendors?|suppliers?|contractors?|outsourc\w*",
+    "outsourcing": r"outsourc\w*|vendors?|contractors?|(?:manage|brief|direct) (?:\w+ )?agenc(?:y|ies)",
     "ownership": (
         r"(?<!your )(?<!our )(?<!their )(?<!its )(?<!his )(?<!her )\bown(?:s|ing|ership)?\b|end[- ]to[- ]end"
         r"|autonom\w*|independen\w*|responsib\w*"
@@ -193,18 +197,24 @@ THEMES: Mapping[str, str] = {
     "pipeline_management": r"pipelines?|crm\b|salesforce",
     "planning_process": r"budget\w*|forecast\w*|planning",
     "platform_strategy": r"platforms?\b",
-    "plausibility": r"accura\w*|figures\b|numbers\b|check(?:s|ing)?\b|reports?\b(?! to)",
-    "portfolio_decision": r"roadmaps?|portfolios?|budgets?|invest\w*",
+    "plausibility": r"accura\w*|figures\b|numbers\b|to the penny|ad-?hoc|mis\b|no spelling",
+    "portfolio_decision": (
+        r"roadmaps?|(?:project|product|investment) portfolios?|portfolio of|budget of|full p&l"
+        r"|invest(?:ment|ing)s?\b"
+    ),
     "positioning": r"positioning|brand\w*|proposition|messaging",
-    "pricing": r"pric(?:e|es|ing)\b",
+    "pricing": r"pric(?:e|es|ing)\b(?! survey)|cost a job",
     "print_production": r"print\w*|artwork|bleeds?|dielines?|packaging",
     "prioritisation": (r"priorit\w*|deadlines?|(?:time|under) pressure|multiple (?:tasks|projects)|juggl\w*|competing"),
     "prioritization": (r"priorit\w*|deadlines?|(?:time|under) pressure|multiple (?:tasks|projects)|juggl\w*|competing"),
     "problem_management": r"root cause|problems?|bugs?\b|recurring",
     "problem_solving": r"problem[- ]?solv\w*|problems?|troubleshoot\w*|investigat\w*|root cause|analytical",
-    "procedure": r"procedures?|polic(?:y|ies)\b|protocols?|checklists?|complian\w*|regulat\w*|lockout",
+    "procedure": (
+        r"procedures?|protocols?|checklists?|complian\w*|regulations?|lockout|tachographs?|allergens?"
+        r"|behaviou?r policy"
+    ),
     "process_diagnosis": r"process\w*|downtime|bottlenecks?|root cause|lean\b|faults?",
-    "process_improvement": r"improv\w*|process(?:es)?\b|efficien\w*|lean\b|automat\w*|streamlin\w*",
+    "process_improvement": r"improv\w*|efficien\w*|lean\b|automat\w*|streamlin\w*|rebuild\w*|faster",
     "product_analytics": r"analytics|activation|conversion|funnels?|metrics?\b|retention",
     "product_discovery": r"discover\w*|research\w*|in trucks|user interviews",
     "product_organisation": r"product (?:teams?|organi[sz]ation|managers)",
@@ -213,7 +223,10 @@ THEMES: Mapping[str, str] = {
     "prospecting": r"prospect\w*|cold call\w*|outbound|new business|leads\b",
     "pupil_progress": r"progress\b|attainment|gaps\b|pupils",
     "quality": r"quality|accura\w*|attention to detail|precis\w*|standards?|careful\w*|care with",
-    "quality_control": r"quality|inspect\w*|defects?|check(?:s|ing)?\b|accura\w*|standards?\b|to the penny",
+    "quality_control": (
+        r"quality|inspect(?:s|ing|ions?)|defects?|accura\w*|to the penny|proof-?read\w*|no spelling"
+        r"|right first time"
+    ),
     "queue_design": r"queues?\b|tickets?\b|triage",
     "reconciliation": r"reconcil\w*|match\w*|statements?\b|ledgers?",
     "recruiting_funnel": r"recruit\w*|hires?\b|hiring|sourcing|vacanc\w*",
@@ -225,7 +238,7 @@ THEMES: Mapping[str, str] = {
     "resilience": r"resilien\w*|retr(?:y|ies)|wiederholungen|failures?|outages?|never los\w+|idempot\w*",
     "resource_allocation": r"budgets?|resourc\w*|allocat\w*|headcount|capacity",
     "retention": r"turnover|retention|attrition|leavers",
-    "risk_assessment": r"risks?\b|safety|hazards?|safeguard\w*|lockout|fall protection",
+    "risk_assessment": r"risks?\b|safety(?! stock)|hazards?|safeguard\w*|lockout|fall protection|dodgy",
     "risk_management": r"risks?|safety(?! stock)|safeguard\w*|internal controls?",
     "roadmap_control": r"roadmaps?|scope\b|say(?:ing)? no",
     "role": (
@@ -237,7 +250,7 @@ THEMES: Mapping[str, str] = {
     "sales_forecasting": r"forecast\w*|pipelines?|quotas?|targets?\b",
     "sales_strategy": r"sales strategy|pricing|segments?|growth\b",
     "school_improvement": r"improv\w*|development plan|results\b",
-    "scoping": r"scope\b|briefs?\b|requirements\b|specs?\b",
+    "scoping": r"scope\b|briefs?\b|requirements\b|specs?\b|specifications?",
     "search_visibility": r"seo\b|search\b",
     "security": r"secur(?:e|ity)\w*|vulnerab\w*|threat\w*|owasp|penetration",
     "security_strategy": r"secur(?:e|ity)\w*|threat\w*",
@@ -247,12 +260,15 @@ THEMES: Mapping[str, str] = {
     "service_offer": r"slas?\b|service levels?|support\b",
     "service_strategy": r"slas?\b|service levels?|support\b",
     "shared_services": r"shared services?|outsourc\w*|centrali\w*",
-    "situation_assessment": r"assess\w*|audit\w*|review\w*|diagnos\w*",
-    "skill_acquisition": r"learn\w*|training|certif\w*|new (?:tools|technolog\w+)",
+    "situation_assessment": r"turn(?:ed)? ?around|turnaround|diagnos\w*|take stock|rebuild\w*|from scratch|inherit\w*",
+    "skill_acquisition": r"learn\w*|certif\w*|new (?:tools|technolog\w+)",
     "sql": r"sql\b|quer(?:y|ies)|joins?\b",
     "staffing_plan": r"timetabl\w*|staffing|appoint\w*|line[- ]manage\w*|recruit\w*",
     "stakeholder_management": (r"stakeholders?|partners?|executives?|leadership team|board\b|cross[- ]functional"),
-    "standardisation": r"standard\w*|consisten\w*|templates?|definitions?|guidelines?",
+    "standardisation": (
+        r"consisten\w*|templates?|guidelines?|standardi[sz]\w*|same way"
+        r"|shared (?:definitions?|curriculum|standards?)|contribution model"
+    ),
     "statistics": r"statistic\w*|regression|significan\w*|sample sizes?|a/b|experiment\w*",
     "story_slicing": r"backlog|user stor(?:y|ies)|sprints?|groom\w*",
     "supplier_reconciliation": r"suppliers?|statements?\b",
@@ -273,21 +289,20 @@ THEMES: Mapping[str, str] = {
     "testing": r"tests?\b|testing|tested|testcontainers",
     "testing_strategy": r"tests?\b|testing|tested",
     "ticket_queue": r"tickets?\b|queues?\b|escalations?|calls\b",
-    "tool_judgement": r"tools?\b|software|excel|spreadsheets?",
-    "tool_selection": r"tools?\b|software|platforms?\b",
+    "tool_judgement": r"ai\b|generative|chatgpt|copilots?|language models?",
+    "tool_selection": r"tools?\b|tooling|vendors?",
     "treasury_policy": r"treasury|hedg\w*|liquidity|cash\b",
     "treatment_review": r"treat\w*|tratar|programas|rehabilit\w*|ejercicio|escalas|exercise",
     "troubleshooting": r"troubleshoot\w*|diagnos\w*|reproduc\w*|restores?\b|find the cause|logs\b|faults?",
+    "typography": r"set (?:beautifully )?in type|typograph\w*|typesetting",
     "usability": r"usab\w*|user tests?|users?\b",
     "user_research": (r"user (?:research|calls?|interviews?|tests?)|research\w*|interview\w* (?:users|customers)"),
     "verification": (
-        r"check(?:s|ed|ing)?\b|verif\w*|accura\w*|proof-?read\w*|validat\w*|reconcil\w*|inspect\w*"
-        r"|to the penny"
+        r"(?:double[- ])?check(?:ed|ing)\b|check (?:the|that|every|all|for)\b|verif\w*|accura\w*"
+        r"|proof-?read\w*|validat\w*|reconcil\w*|inspect\w*|to the penny|no spelling|defend (?:it|each|their)"
     ),
     "version_control": r"git\b|version control|pull requests?",
-    "visual_design": (
-        r"visual\w*|typograph\w*|set (?:beautifully )?in type|layouts?|identit(?:y|ies)|packaging|brand\w*"
-    ),
+    "visual_design": r"visual\w*|typograph\w*|set (?:beautifully )?in type|layouts?|identit(?:y|ies)|packaging",
     "warehouse_operations": r"warehouse\w*|pick(?:ing|ers?)|wms\b|docks?|de?ispatch|distribution",
     "web_performance": r"browsers?|load times?|page speed|web performance",
     "workplace_investigation": r"investigat\w*|disciplin\w*|grievances?|conduct\b",

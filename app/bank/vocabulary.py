@@ -235,7 +235,15 @@ CRAFTS = frozenset(
     {
         *("nursing", "patient care", "teaching", "accounting", "customer support", "customer service", "marketing"),
         *("product management", "product owner", "hr business partner", "hrbp", "hr administration", "hr operations"),
-        *("data engineering", "data science", "data analysis", "full stack", "frontend", "backend", "mobile development"),
+        *(
+            "data engineering",
+            "data science",
+            "data analysis",
+            "full stack",
+            "frontend",
+            "backend",
+            "mobile development",
+        ),
         *("b2b sales", "inside sales", "sales", "digital marketing", "logistics", "hospitality", "retail", "finance"),
         *("technical support", "it support", "higher education", "manufacturing", "supply chain", "ux", "ui", "saas"),
         *("healthcare", "transport manager", "people director", "brand", "software engineering", "devops", "agile"),

@@ -1,15 +1,19 @@
-"""Steps of preparation that follow from the chosen questions, the posting, the level and the type."""
+"""Steps of preparation that follow from the chosen questions, the posting, the level and the type.
+
+Every step quotes the posting, or names the level, the field or a question of this very set.
+"""
 
 from collections.abc import Sequence
 
-from app.providers.offline.bank import Level
+from app.bank.posting import TITLE_WEIGHT
+from app.bank.questions import Level
+from app.bank.vocabulary import ALIASES, PORTABLE
 from app.providers.offline.job import Evidence, Job
 from app.providers.offline.order import Order
-from app.providers.offline.posting import TITLE_WEIGHT
 from app.providers.offline.selection import Draft
-from app.providers.offline.vocabulary import ALIASES, PORTABLE
 
-MOST = 5
+MOST, LEAST = 5, 3
+MAX_TITLE_CHARACTERS = 80
 
 _SKILL_STEPS = {
     "technical": (
@@ -28,94 +32,133 @@ _GAP_STEP = (
     "example, or ask me for a question on it."
 )
 _TOPIC_STEP = (
-    "Say your answer to the {category} question aloud within {minutes} minutes, then once more in half the time."
+    "Say your {level} answer to the {category} question aloud within {minutes} minutes, then once more in half of them."
 )
 _LEVEL_STEPS = {
     Level.JUNIOR: (
-        "For each answer, say what you tried first and whom you would ask, and when: that is "
-        "what a junior role is tested on."
+        "In the answer on {subject}, say what you tried first and whom you would ask, and when: that is what a junior "
+        "role is tested on."
     ),
     Level.MID: (
-        "For each answer, name two options and why you took one: at mid level the choice counts more than the result."
+        "In the answer on {subject}, name two options and why you took one: at mid level the choice counts more than "
+        "the result."
     ),
     Level.SENIOR: (
-        "For each answer, name a failure you prevented and whom you brought along: at senior "
-        "level the whole system counts."
+        "In the answer on {subject}, name a failure you prevented and whom you brought along: at senior level the "
+        "whole system counts."
     ),
     Level.LEAD: (
-        "For each answer, state the decision, its cost and what would have changed your mind: at "
-        "lead level you answer for others."
+        "In the answer on {subject}, state the decision, its cost and what would have changed your mind: at lead "
+        "level you answer for others."
+    ),
+}
+_REVERSE_LEVEL_STEPS = {
+    Level.JUNIOR: (
+        "For the question on {subject}, note what a junior newcomer should hear: who helps, and how work is reviewed."
+    ),
+    Level.MID: "For the question on {subject}, note what at mid level would be yours to decide, and ask for a case.",
+    Level.SENIOR: (
+        "For the question on {subject}, note whose yes you would need at senior level, and ask when it was last given."
+    ),
+    Level.LEAD: (
+        "For the question on {subject}, note what a lead would be measured by in a year, and ask who set that goal."
     ),
 }
 _TYPE_STEPS = {
     "technical": (
-        "Redo the {hardest} question with the clock at {minutes} minutes; state your assumptions before you solve."
+        "Redo the {hardest} question with the clock at {minutes} minutes; state the assumptions of a {level} before "
+        "you solve{occasion}."
     ),
     "behavioral": (
-        "Check that no story serves two questions: list the {count} answers by situation and "
-        "replace a double, starting with {hardest}."
+        "Check that no story serves two questions: list your {count} {level} answers by situation and replace a "
+        "double, starting with {hardest}{occasion}."
     ),
     "case_study": (
-        "Do the {hardest} case on paper in {minutes} minutes: objective, structure, one calculation, recommendation."
+        "Do the {hardest} case on paper in {minutes} minutes, as deep as a {level} goes: objective, structure, one "
+        "calculation, recommendation{occasion}."
     ),
     "reverse": (
-        "Pick the three of these {count} you would ask first, and for each the person to ask: "
-        "recruiter, manager or colleague."
+        "Pick the three of these {count} that a {level} would ask first, {hardest} among them, and for each the "
+        "person to ask{occasion}."
     ),
 }
-_ANY_TYPE_STEP = "Practise the {hardest} question last, in {minutes} minutes, and write down where you hesitated."
-_POSTING_STEP = "Paste the job posting: with it the questions follow what this employer asks for."
+_ANY_TYPE_STEP = (
+    "Practise the {hardest} question last, in {minutes} minutes, and write down where a {level} would not have "
+    "hesitated{occasion}."
+)
+_POSTING_STEP = "Paste the job posting: with it your {level} questions{field} follow what this employer asks for."
 
 
 def recommendations(order: Order, job: Job, drafts: Sequence[Draft]) -> list[str]:
     """Three to five steps; none where there is no question."""
     if not drafts:
         return []
-    steps = _skill_steps(order, drafts)
+    found = list({draft.evidence.fragment: draft.evidence for draft in drafts if draft.evidence is not None}.values())
+    steps = _skill_steps(order, found[:2])
     gaps = _gaps(job, drafts)
     if gaps and not order.positions:
         steps.append(_GAP_STEP.format(skill=gaps[0].wording, fragment=gaps[0].fragment))
     if not order.posting:
-        steps.append(_POSTING_STEP)
-    steps.append(_LEVEL_STEPS[job.level])
-    hardest = max(
-        drafts, key=lambda draft: ((draft.difficulty or draft.question.difficulty).rank, draft.question.time_minutes)
-    )
-    steps.append(
-        _TYPE_STEPS.get(order.interview_type, _ANY_TYPE_STEP).format(
-            hardest=_plain(hardest.question.category),
-            minutes=hardest.time_minutes or hardest.question.time_minutes,
-            count=len(drafts),
-        )
-    )
-    if len(steps) < MOST - 1:
+        steps.append(_POSTING_STEP.format(level=job.level, field=f" in {job.field}" if job.field else ""))
+    steps += [_level_step(order, job, drafts), _type_step(order, job, drafts)]
+    if len(steps) < LEAST:
         first = drafts[0]
-        minutes = first.time_minutes or first.question.time_minutes
-        steps.append(_TOPIC_STEP.format(category=_plain(first.question.category), minutes=minutes))
+        steps.append(
+            _TOPIC_STEP.format(level=job.level, category=_plain(first.question.category), minutes=_minutes(first))
+        )
     return steps[:MOST]
 
 
-def _skill_steps(order: Order, drafts: Sequence[Draft]) -> list[str]:
-    """One step for each of the two requirements that the set opens with."""
-    found = {draft.evidence.fragment: draft.evidence for draft in drafts if draft.evidence is not None}
+def _skill_steps(order: Order, found: Sequence[Evidence]) -> list[str]:
+    """One step for each of the requirements that the set opens with."""
     step = _SKILL_STEPS.get(order.interview_type, _ANY_SKILL_STEP)
-    return [step.format(skill=evidence.wording, fragment=evidence.fragment) for evidence in list(found.values())[:2]]
+    return [step.format(skill=evidence.wording, fragment=evidence.fragment) for evidence in found]
+
+
+def _level_step(order: Order, job: Job, drafts: Sequence[Draft]) -> str:
+    """What the level adds to the weightiest question of the set."""
+    draft = max(drafts, key=lambda one: one.evidence.weight if one.evidence else 0)
+    steps = _REVERSE_LEVEL_STEPS if order.interview_type == "reverse" else _LEVEL_STEPS
+    subject = _plain(draft.question.category)
+    if draft.evidence is not None:
+        subject = f'{subject} ("{draft.evidence.fragment}")'
+    return steps[job.level].format(subject=subject)
+
+
+def _type_step(order: Order, job: Job, drafts: Sequence[Draft]) -> str:
+    """How to practise this type, on the hardest question of the set."""
+    hardest = max(
+        drafts, key=lambda draft: ((draft.difficulty or draft.question.difficulty).rank, draft.question.time_minutes)
+    )
+    return _TYPE_STEPS.get(order.interview_type, _ANY_TYPE_STEP).format(
+        hardest=_plain(hardest.question.category),
+        minutes=_minutes(hardest),
+        count=len(drafts),
+        level=job.level,
+        occasion=f', as for "{job.title}"' if job.title and len(job.title) <= MAX_TITLE_CHARACTERS else "",
+    )
 
 
 def _gaps(job: Job, drafts: Sequence[Draft]) -> list[Evidence]:
     """Well-known skills that the posting asks for and no chosen question is about, weightiest first."""
     covered = {skill for draft in drafts for skill in draft.question.skills}
     quoted = {draft.requirement for draft in drafts}
+    title = job.title.lower()
     left = [
         evidence
         for skill, evidence in job.skills.items()
         if (skill in ALIASES or skill in PORTABLE or " " in skill)
         and evidence.weight > TITLE_WEIGHT
-        and evidence.wording.lower() not in job.title
+        and evidence.is_quotable
+        and evidence.wording.lower() not in title
         and skill not in covered
         and evidence.fragment not in quoted
     ]
     return sorted(left, key=lambda evidence: (-evidence.weight, evidence.start))
+
+
+def _minutes(draft: Draft) -> int:
+    return draft.time_minutes or draft.question.time_minutes
 
 
 def _plain(category: str) -> str:

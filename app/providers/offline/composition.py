@@ -5,18 +5,21 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from app.bank.questions import Level
 from app.providers.offline.advice import recommendations
-from app.providers.offline.bank import Level
 from app.providers.offline.job import Job, Workshop
-from app.providers.offline.order import Order
-from app.providers.offline.persona import coloured
+from app.providers.offline.mixed import parts_in
+from app.providers.offline.order import Kind, Order
+from app.providers.offline.persona import coloured, in_voice
+from app.providers.offline.phrasing import counted, listed, numbered, sentence
+from app.providers.offline.principles import PRINCIPLES, USUAL
 from app.providers.offline.revision import Replacement, Reviser
 from app.providers.offline.routing import REVERSE
 from app.providers.offline.selection import Draft, Selector
-from app.providers.offline.wishes import Change, change_in
+from app.providers.offline.wishes import Change, change_in, minutes_in
 
 DISCLOSURE = "No language model was used: these questions come from Greenroom's built-in bank."
-ROLE_BASED, CHAIN_OF_THOUGHT = "role_based", "chain_of_thought"
+ROLE_BASED, CHAIN_OF_THOUGHT, ZERO_SHOT = "role_based", "chain_of_thought", "zero_shot"
 
 _NAMED_INTERVIEWER = re.compile(r"((?:[\w-]+ ){1,2})interviewer", re.IGNORECASE)
 
@@ -25,27 +28,42 @@ def compose(workshop: Workshop, order: Order) -> str:
     """The output of one technique call, as JSON text."""
     job = workshop.job(order)
     selector = Selector(workshop, order, job)
-    if order.positions:
+    if order.kind in {Kind.REPLACE, Kind.REWORD}:
         replacements = Reviser(selector, order).replacements()
         drafts = [replacement.draft for replacement in replacements]
         choice = _told(replacements)
     else:
         drafts = selector.new_set()
-        choice = _choice(order, job, drafts, is_borrowed=selector.is_borrowed)
-    document: dict[str, Any] = {"summary": f"{DISCLOSURE} {choice}".strip(), "experience_level": job.level}
-    if order.technique == CHAIN_OF_THOUGHT:
-        document["coverage_plan"] = [_planned(draft) for draft in drafts]
-    document["questions"] = [_question(draft, order) for draft in drafts]
-    document["recommendations"] = recommendations(order, job, drafts)
+        parts = (_choice(order, job, drafts, is_borrowed=selector.is_borrowed), _minutes(order, drafts))
+        choice = " ".join(part for part in (*parts, _the_rest(workshop, order), _listener(order)) if part)
+    is_planned = order.technique == CHAIN_OF_THOUGHT
+    document: dict[str, Any] = {
+        "coverage_plan": [_planned(draft) for draft in drafts] if is_planned else [],
+        "summary": f"{DISCLOSURE} {choice}".strip(),
+        "experience_level": job.level,
+        "questions": [
+            _question(draft, order, place, is_last=place == len(drafts) - 1) for place, draft in enumerate(drafts)
+        ],
+        "recommendations": recommendations(order, job, drafts),
+    }
     return json.dumps(document, ensure_ascii=False)
 
 
-def _question(draft: Draft, order: Order) -> dict[str, Any]:
+def nothing_to_mend() -> str:
+    """The output of a repair call: this engine gave what it has, and has nothing better."""
+    document = {"coverage_plan": [], "summary": "", "experience_level": Level.MID, "questions": []}
+    return json.dumps(document | {"recommendations": []})
+
+
+def _question(draft: Draft, order: Order, place: int, *, is_last: bool) -> dict[str, Any]:
     question = draft.question
-    follow_ups = draft.follow_ups or question.follow_ups
+    text = draft.text or question.text
+    if order.technique == ROLE_BASED and order.interview_type != REVERSE and draft.text is None:
+        text = in_voice(text, _interviewer(order), place, is_last=is_last)
+    follow_ups = _follow_ups(draft, order)
     follow_ups = coloured(follow_ups, _interviewer(order), is_reverse=order.interview_type == REVERSE)
     item: dict[str, Any] = {
-        "text": draft.text or question.text,
+        "text": text,
         "difficulty": draft.difficulty or question.difficulty,
         "category": question.category,
         "time_minutes": draft.time_minutes or question.time_minutes,
@@ -59,6 +77,20 @@ def _question(draft: Draft, order: Order) -> dict[str, Any]:
     if question.case is not None:
         item["case"] = question.case.model_dump(mode="json")
     return item
+
+
+def _follow_ups(draft: Draft, order: Order) -> tuple[str, ...]:
+    """The follow-up questions as the technique gives them.
+
+    Zero-shot keeps to the first two; a planned set asks what of the answer meets its requirement.
+    """
+    follow_ups = draft.follow_ups or draft.question.follow_ups
+    if order.kind is Kind.NEW and order.technique == ZERO_SHOT:
+        return follow_ups[:2]
+    is_planned = order.technique == CHAIN_OF_THOUGHT and order.interview_type != REVERSE
+    if is_planned and order.kind is Kind.NEW and draft.requirement:
+        return (*follow_ups[:2], f'The posting says "{draft.requirement}": which part of your answer shows that?')
+    return follow_ups
 
 
 def _interviewer(order: Order) -> tuple[str, ...]:
@@ -85,20 +117,55 @@ def _choice(order: Order, job: Job, drafts: Sequence[Draft], *, is_borrowed: boo
             f"There is no bank for {kind} yet, so these are the general questions of other types that "
             f"fit best, {level}."
         )
-    parts = [f"{len(drafts)} {kind} question{'' if len(drafts) == 1 else 's'}, {level}"]
+    new = "further " if order.kind is Kind.ADD else ""
+    parts = [f"{len(drafts)} {new}{kind} question{'' if len(drafts) == 1 else 's'}, {level}"]
+    if job.role:
+        parts.append(f"for the role of {job.role}, of which your posting says nothing")
     if wished := _wished(job, drafts):
         parts.append(f"on {wished}")
-    elif named := _listed(list(dict.fromkeys(draft.evidence.wording for draft in drafts if draft.evidence))[:4]):
+    elif named := listed(list(dict.fromkeys(draft.evidence.wording for draft in drafts if draft.evidence))[:4]):
         parts.append(f"chosen for what your posting names ({named})")
     elif job.field and any(job.field in draft.question.fields for draft in drafts):
         parts.append(f"chosen for work in {job.field}")
     general = sum(draft.requirement is None for draft in drafts)
-    if order.posting and 0 < general < len(drafts):
+    if job.left_out:
+        parts.append(f"without {listed(list(dict.fromkeys(topic.wording for topic in job.left_out)))}")
+    if order.posting and not job.role and 0 < general < len(drafts):
         parts.append(f"{general} of them usual rather than named there")
-    if order.posting and general == len(drafts):
+    if order.posting and not job.role and general == len(drafts):
         parts.append("none of them tied to a line of your posting")
-    sentence = ", ".join(parts) + "."
-    return sentence + _shortfall(order, job, drafts)
+    principle = PRINCIPLES.get(order.technique, USUAL).said
+    return f"{', '.join(parts)}: {principle}.{_shortfall(order, job, drafts)}"
+
+
+def _minutes(order: Order, drafts: Sequence[Draft]) -> str:
+    """How the set fits a time limit, where there is one."""
+    limit = next((n for text in (order.request, *reversed(order.wishes)) if (n := minutes_in(text)) is not None), None)
+    if limit is None or not drafts:
+        return ""
+    kept = sum(int(q.get("time_minutes") or 0) for q in order.current) if order.kind is Kind.ADD else 0
+    total = kept + sum(draft.question.time_minutes for draft in drafts)
+    if total <= limit:
+        return f"Together {total} of your {limit} minutes."
+    return f'They take {total} minutes: the bank has nothing short enough for {limit}. Say "drop" with a number.'
+
+
+def _the_rest(workshop: Workshop, order: Order) -> str:
+    """Where the message wants questions of further types: that they follow."""
+    others = [
+        part for part in parts_in(order.request, workshop.bank.by_type) if part.interview_type != order.interview_type
+    ]
+    if not others or len(parts_in(order.request, workshop.bank.by_type)) < 2:
+        return ""
+    named = listed([f"{part.count} {part.interview_type.replace('_', ' ')}" for part in others])
+    return f'The {named} ones come from another coach: say "go on".'
+
+
+def _listener(order: Order) -> str:
+    """Questions to the employer fit one listener."""
+    if order.interview_type != REVERSE or order.kind is not Kind.NEW:
+        return ""
+    return "Whom will you meet: the recruiter, the manager, a colleague or an executive? Then I can choose for them."
 
 
 def _level_words(job: Job) -> str:
@@ -110,15 +177,15 @@ def _level_words(job: Job) -> str:
 
 def _wished(job: Job, drafts: Sequence[Draft]) -> str:
     met = [topic.wording for topic in job.topics if any(topic.covers(draft.question) for draft in drafts)]
-    return _listed(list(dict.fromkeys(met))[:4])
+    return listed(list(dict.fromkeys(met))[:4])
 
 
 def _shortfall(order: Order, job: Job, drafts: Sequence[Draft]) -> str:
     if len(drafts) < order.question_count:
-        return f" The bank has no more than these {len(drafts)} left."
+        return f" The bank has no more than {counted(len(drafts))} left for this."
     used = {draft.question.level for draft in drafts} - {job.level}
     if used:
-        others = _listed([str(level) for level in Level if level in used])
+        others = listed([str(level) for level in Level if level in used])
         return f" Unseen {job.level} questions that fit ran out, so the set is filled up from the {others} ones."
     if (change := change_in(order.request)) in {Change.HARDER, Change.EASIER}:
         return f" The {change} ones were taken first."
@@ -131,11 +198,7 @@ def _told(replacements: Sequence[Replacement]) -> str:
     for replacement in replacements:
         positions.setdefault(replacement.change, []).append(str(replacement.position))
     sentences = [
-        f"Question{'s' if len(where) > 1 else ''} {_listed(where)} {'are' if len(where) > 1 else 'is'} {change}."
+        f"{sentence(numbered(map(int, where)))} {'are' if len(where) > 1 else 'is'} {change}."
         for change, where in positions.items()
     ]
     return " ".join(sentences) or "The bank has no other question left for this."
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words[:-1]) + (" and " if words[:-1] else "") + "".join(words[-1:])

@@ -7,15 +7,17 @@ from typing import Any
 
 from semantic_kernel.contents import AuthorRole, ChatHistory, FunctionResultContent
 
+from app.bank.questions import Level
 from app.core.fences import read_fence
-from app.providers.offline.bank import Level
 
 TRANSFER_PREFIX = "Handoff-transfer_to_"
 HANDOFF_PLUGIN = "Handoff"
 SPENT_TOOL = "cost-spent_so_far"
 ESTIMATE_TOOL = "cost-estimate"
-NATIVE_PLUGINS = frozenset({HANDOFF_PLUGIN, "cost", "security"})
-POSITIONS_ARGUMENT = "replace_positions"
+DROP_TOOL, KEEP_TOOL, RESTORE_TOOL = "questions-drop", "questions-keep", "questions-restore"
+EDITING_TOOLS = frozenset({DROP_TOOL, KEEP_TOOL, RESTORE_TOOL})
+NATIVE_PLUGINS = frozenset({HANDOFF_PLUGIN, "cost", "security", "questions"})
+POSITIONS_ARGUMENT = "positions"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class CurrentSet:
     """The question set that an agent of its type may talk about or change."""
 
     interview_type: str
+    revision: int
     level: Level | None
     questions: tuple[dict[str, Any], ...]
 
@@ -81,6 +84,12 @@ class Conversation:
     level: Level | None
     question_count: int
     posting: str
+    resume: str
+    wishes: tuple[str, ...]
+    """What the candidate wants for good."""
+    has_interviewer: bool
+    earlier_requests: tuple[str, ...]
+    """A line for each turn before the messages in `past`, oldest first."""
     current: CurrentSet | None
     other_sets: dict[str, int]
     """How many questions there are of each further type."""
@@ -132,6 +141,10 @@ def read_conversation(history: ChatHistory, tools: Sequence[dict[str, Any]]) -> 
         level=level_or_none(state.get("experience_level")),
         question_count=state.get("question_count") or 5,
         posting=state.get("job_description") or "",
+        resume=state.get("resume") or "",
+        wishes=tuple(state.get("wishes") or ()),
+        has_interviewer=bool(state.get("interviewer")),
+        earlier_requests=tuple(state.get("earlier_requests") or ()),
         current=_current(state.get("current_question_set")),
         other_sets={other["interview_type"]: other["questions"] for other in state.get("other_question_sets") or []},
         tool_result=_tool_result(history),
@@ -161,6 +174,7 @@ def _current(value: Any) -> CurrentSet | None:
         return None
     return CurrentSet(
         interview_type=value["interview_type"],
+        revision=value.get("revision") or 1,
         level=level_or_none(value.get("experience_level")),
         questions=tuple(value["questions"]),
     )

@@ -6,52 +6,47 @@ Start reading here. An agent decides by a chain of deciders: the first that has 
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from semantic_kernel.contents import AuthorRole, ChatHistory
 
-from app.providers.offline.answers import explanation, last_discussed, next_in_mock, no_such_question, signed
-from app.providers.offline.bank import Level, QuestionBank
-from app.providers.offline.composition import compose
+from app.bank.questions import QuestionBank
+from app.bank.skills import field_of_title
+from app.providers.offline.answers import explanation, next_in_mock, no_such_question, signed
+from app.providers.offline.changing import call_technique, change_questions, make_questions, named_technique
+from app.providers.offline.composition import compose, nothing_to_mend
 from app.providers.offline.conversation import (
+    EDITING_TOOLS,
     ESTIMATE_TOOL,
     HANDOFF_PLUGIN,
+    RESTORE_TOOL,
     SPENT_TOOL,
     TRANSFER_PREFIX,
     Conversation,
     read_conversation,
 )
+from app.providers.offline.counsel import counsel
+from app.providers.offline.decisions import Call, Decision, Say
+from app.providers.offline.editing import edit
 from app.providers.offline.job import Workshop
 from app.providers.offline.keeping import impossible, meaning, shown, standing, unknown_meaning
-from app.providers.offline.manners import ask_for_interview, boundary, is_greeting, pleasantry, wants_preparation
-from app.providers.offline.order import read_order
-from app.providers.offline.posting import Posting
+from app.providers.offline.manners import (
+    IN_A_CRISIS,
+    ask_for_interview,
+    boundary,
+    is_crisis,
+    is_greeting,
+    pleasantry,
+    wants_preparation,
+)
+from app.providers.offline.mixed import open_part, wants_the_rest
+from app.providers.offline.order import Kind, is_repair, read_order
 from app.providers.offline.routing import best_type, has_match, named_types
-from app.providers.offline.skills import field_of_title, level_of_posting
-from app.providers.offline.wishes import Change, change_in, count_in, level_in, number_in, positions_in
+from app.providers.offline.wishes import Change, change_in, count_in, level_in, number_in
 
-FOCUS_CHARACTERS = 300
-MAX_REMARK_CHARACTERS = 200
 DEFAULT_ESTIMATE, MAX_ESTIMATE = 5, 20
 
-
-@dataclass(frozen=True)
-class Say:
-    """Text for the candidate, or a technique's output."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Call:
-    """One tool call, with no text beside it."""
-
-    name: str
-    arguments: dict[str, str] = field(default_factory=dict)
-
-
-Decision = Say | Call
 Decider = Callable[[Conversation], Decision | None]
 
 _ESTIMATE = re.compile(
@@ -74,44 +69,6 @@ _SPENT = re.compile(
     ),
     re.IGNORECASE,
 )
-_TECHNIQUE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
-    for name, words in (
-        ("few_shot", r"few[- _]?shot|(?:worked )?examples? technique"),
-        (
-            "chain_of_thought",
-            r"chain[- _]of[- _]thought|cot|step[- ]by[- ]step (?:plan|technique|coverage)|coverage plan",
-        ),
-        ("zero_shot", r"zero[- _]?shot"),
-        (
-            "role_based",
-            (
-                r"role[- _]?(?:based|play\w*)|(?:act|be|play|pretend)\b.{0,25}\binterviewer|(?:strict"
-                r"|tough|friendly|sceptical|skeptical)"
-                r" interviewer|persona|mock (?:interview|panel)"
-            ),
-        ),
-        ("structured_output", r"structured[- _]?output|structured technique"),
-    )
-)
-_NEW_SET = re.compile(
-    (
-        r"\b(?:questions?|fragen|more|new|again|fresh|start over|generate|another (?:set|round|batch)"
-        r"|only .{0,30}ones?|practi[cs]e|prepar\w*|interview|give me"
-        r"|ask me|posting|job description|focus)\b|\b\d{1,2} min"
-    ),
-    re.IGNORECASE,
-)
-_QUERY = re.compile(
-    r"^\W*(?:and |but |so |ok |okay )?(?:what|which|why|how|when|where|who|is|are|was|were|do|does|did|have|has|am)\b",
-    re.IGNORECASE,
-)
-_FRESH = re.compile(
-    r"\b(?:new|more|fresh|(?:what|how) about|another|give me|generate|other|different|make|start over|practi[cs]e"
-    r"|prepar\w*)\b",
-    re.IGNORECASE,
-)
-_THAT_ONE = re.compile(r"\b(?:it|that|this)(?: one| question)?\b", re.IGNORECASE)
 HELP = (
     "I did not understand that. Without a language model I understand sentences such as: "
     "make question 3 harder; swap 2 for SQL; 8 questions; show me the questions; "
@@ -125,29 +82,34 @@ class Engine:
     def __init__(self, bank: QuestionBank) -> None:
         self._workshop = Workshop(bank)
         self._specialist: tuple[Decider, ...] = (
+            _mind_words_of_crisis,
+            self._asking_the_bank(counsel),
             _mind_boundaries,
             _saying(meaning),
+            self._go_on,
             _hand_sideways,
             _look_up_costs,
             _saying(shown),
             _saying(impossible),
+            partial(edit, self._workshop),
             _be_polite,
             self._come_back,
             _explain,
-            self._change_questions,
+            partial(change_questions, self._workshop),
             _saying(unknown_meaning),
-            self._make_questions,
+            partial(make_questions, self._workshop),
         )
 
     def decide(self, history: ChatHistory, tools: Sequence[dict[str, Any]] | None) -> Decision:
         """The answer to one call."""
         if not tools:
-            rendered = next((m.content for m in reversed(history.messages) if m.role == AuthorRole.USER), "")
-            return Say(compose(self._workshop, read_order(rendered)))
+            return Say(self._technique_output(history))
         conversation = read_conversation(history, tools)
         if conversation.tool_result is not None:
             name, answer = conversation.tool_result
-            if name in conversation.tools.techniques:
+            if name == RESTORE_TOOL:
+                return Say(signed("That version is not there any more, so nothing has changed."))
+            if name in conversation.tools.techniques or name in EDITING_TOOLS:
                 return Say(signed(no_such_question(conversation.own_size)))
             if not name.startswith(HANDOFF_PLUGIN):
                 return Say(signed(answer))
@@ -156,71 +118,27 @@ class Engine:
         decisions = (decide(conversation) for decide in self._specialist)
         return next((decision for decision in decisions if decision is not None), Say(signed(HELP)))
 
-    def _change_questions(self, conversation: Conversation) -> Decision | None:
-        """Existing questions harder, easier, shorter or replaced; the others stay untouched."""
-        size = conversation.own_size
-        change = change_in(conversation.message)
-        if not size or (change is None and not self._names_topic(conversation.message)):
+    def _technique_output(self, history: ChatHistory) -> str:
+        rendered = next((m.content for m in reversed(history.messages) if m.role == AuthorRole.USER), "")
+        rules = "\n".join(m.content for m in history.messages if m.role == AuthorRole.SYSTEM)
+        return nothing_to_mend() if is_repair(rendered) else compose(self._workshop, read_order(rendered, rules))
+
+    def _asking_the_bank(self, reply: Callable[[Workshop, Conversation], str | None]) -> Decider:
+        return _saying(partial(reply, self._workshop))
+
+    def _go_on(self, conversation: Conversation) -> Decision | None:
+        """The next part of a wish for several types."""
+        part = open_part(conversation) if wants_the_rest(conversation.message) else None
+        if part is None:
             return None
-        positions = positions_in(conversation.message, size)
-        if not positions and change not in {None, Change.REPLACE} and count_in(conversation.message) is None:
-            one = last_discussed(conversation) if _THAT_ONE.search(conversation.message) else None
-            positions = (one,) if one else tuple(range(1, size + 1))
-        if not positions and change is Change.REPLACE and _THAT_ONE.search(conversation.message):
-            one = last_discussed(conversation)
-            positions = (one,) if one else ()
-        if not positions:
-            return None
-        if positions[-1] > size:
-            return Say(signed(no_such_question(size)))
-        return self._call_technique(conversation, positions)
+        if part.interview_type == conversation.interview_type:
+            return call_technique(self._workshop, conversation, Kind.NEW, count=part.count)
+        return None if conversation.was_handed_over else Call(TRANSFER_PREFIX + part.interview_type)
 
     def _come_back(self, conversation: Conversation) -> Decision | None:
         """Back in a type whose set is still there: it stands, unless the message asks for more than that."""
-        text = None if self._names_topic(conversation.message) else standing(conversation)
+        text = None if self._workshop.names_topic(conversation.message) else standing(conversation)
         return Say(signed(text)) if text and change_in(conversation.message) in {None, Change.REPLACE} else None
-
-    def _make_questions(self, conversation: Conversation) -> Decision | None:
-        """A new set: the usual answer of an agent that has none yet, and to any wish for questions."""
-        message = conversation.message
-        is_remark = _is_remark(message)
-        is_wish = (
-            not conversation.own_size
-            or (_NEW_SET.search(message) is not None and not is_remark)
-            or change_in(message) is not None
-            or (level_in(message) is not None and not is_remark)
-            or count_in(message, conversation.interview_type or "") is not None
-            or any(words.search(message) for _, words in _TECHNIQUE_NAMES)
-            or _named_technique(conversation) is not None
-            or (self._names_topic(message) and not is_remark)
-        )
-        return self._call_technique(conversation, ()) if is_wish else None
-
-    def _call_technique(self, conversation: Conversation, positions: tuple[int, ...]) -> Call:
-        message = conversation.message
-        arguments = {
-            "focus": " ".join(message.split())[:FOCUS_CHARACTERS],
-            "replace_positions": ",".join(map(str, positions)),
-        }
-        count = None if positions else count_in(message, conversation.interview_type or "")
-        level = level_in(message, _known_level(conversation))
-        if count is None and not positions and conversation.own_size:
-            count = conversation.own_size
-        if count is not None:
-            arguments["count"] = str(count)
-        if level is not None:
-            arguments["stated_level"] = str(level)
-        return Call(_named_technique(conversation) or conversation.tools.techniques[0], arguments)
-
-    def _names_topic(self, message: str) -> bool:
-        return self._workshop.names_topic(message)
-
-
-def _known_level(conversation: Conversation) -> Level | None:
-    """The level of the current set, else the conversation's, else the posting's: what "more junior" starts from."""
-    current = conversation.own_set
-    stated = (current.level if current else None) or conversation.level
-    return stated or (level_of_posting(Posting(conversation.posting)) if conversation.posting else None)
 
 
 def _saying(reply: Callable[[Conversation], str | None]) -> Decider:
@@ -233,15 +151,10 @@ def _saying(reply: Callable[[Conversation], str | None]) -> Decider:
     return decide
 
 
-def _is_remark(message: str) -> bool:
-    """Whether a message asks about what is there and for nothing new: no reason to throw a set away."""
-    return (
-        len(message) < MAX_REMARK_CHARACTERS and _QUERY.search(message) is not None and _FRESH.search(message) is None
-    )
-
-
 def _triage(conversation: Conversation) -> Decision:
     targets, message = conversation.tools.transfers, conversation.message
+    if is_crisis(message):
+        return Say(signed(IN_A_CRISIS))
     if (decision := _mind_boundaries(conversation) or _saying(meaning)(conversation)) is not None:
         return decision
     has_wish = (
@@ -255,6 +168,11 @@ def _triage(conversation: Conversation) -> Decision:
     if is_idle or not targets or conversation.tool_result is not None:
         return Say(signed(pleasantry(message) or ask_for_interview(list(targets))))
     return Call(TRANSFER_PREFIX + best_type(message, conversation.posting, targets))
+
+
+def _mind_words_of_crisis(conversation: Conversation) -> Decision | None:
+    """Before everything else."""
+    return Say(signed(IN_A_CRISIS)) if is_crisis(conversation.message) else None
 
 
 def _mind_boundaries(conversation: Conversation) -> Decision | None:
@@ -293,7 +211,7 @@ def _be_polite(conversation: Conversation) -> Decision | None:
 
 
 def _explain(conversation: Conversation) -> Decision | None:
-    if not conversation.own_size or (conversation.own_set is not None and _named_technique(conversation)):
+    if not conversation.own_size or (conversation.own_set is not None and named_technique(conversation)):
         return None
     text = explanation(conversation)
     if text is None and not _wants_change(conversation):
@@ -305,23 +223,6 @@ def _wants_change(conversation: Conversation) -> bool:
     message = conversation.message
     return len(message) < 200 and (
         change_in(message) is not None or count_in(message) is not None or level_in(message) is not None
-    )
-
-
-def _named_technique(conversation: Conversation) -> str | None:
-    """The technique that the message names, if it is offered; by its usual names or by the name of its folder."""
-    tools, message = conversation.tools, conversation.message
-    for name, words in _TECHNIQUE_NAMES:
-        if words.search(message) and (full := tools.technique(name)):
-            return full
-    plain = re.sub(r"[-_ ]+", " ", message.lower())
-    return next(
-        (
-            full
-            for full in tools.techniques
-            if re.search(rf"\b{full.partition('-')[2].replace('_', ' ')} technique\b", plain)
-        ),
-        None,
     )
 
 

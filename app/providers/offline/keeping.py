@@ -2,9 +2,9 @@
 
 import re
 
+from app.bank.posting import Posting
 from app.providers.offline.answers import criteria, last_discussed, no_such_question
 from app.providers.offline.conversation import Conversation
-from app.providers.offline.posting import Posting
 from app.providers.offline.routing import named_types
 from app.providers.offline.wishes import (
     MAX_COUNT,
@@ -13,14 +13,12 @@ from app.providers.offline.wishes import (
     count_asked,
     is_position_zero,
     level_in,
-    more_in,
     names_question,
     positions_in,
 )
 
 SHORT_MESSAGE_CHARACTERS = 200
 POSTING_LINES = 4
-MORE_WHERE_NONE_IS_NAMED = 5
 MAX_BARE_WORDS = 3
 SEE_THE_SET = 'Say "show me the questions" to see them, or name one to change, such as "make question 2 harder".'
 
@@ -53,18 +51,6 @@ _SHOW_POSTING = re.compile(
     re.IGNORECASE,
 )
 
-_REMOVE = re.compile(
-    r"\b(?:remove|delete|drop|get rid of|take out|leave out|discard|entfern\w*|l\u00f6sch\w*|streich\w*)\b",
-    re.IGNORECASE,
-)
-_IN_ITS_PLACE = re.compile(
-    r"\b(?:replac\w*|swap\w*|instead|another|different|new|exchange|for an?\b|for (?!me\b|now\b|us\b))", re.IGNORECASE
-)
-_KEEP = re.compile(r"\b(?:keep|behalt\w*)\b", re.IGNORECASE)
-_ONLY_SOME = re.compile(
-    r"\b(?:only|just|keep)\b(?: \w+){0,4} (?:ones|of (?:them|these|those))\b|\b(?:fewer|less) questions\b",
-    re.IGNORECASE,
-)
 _SWAP_VERB, _SHAPE_VERB = r"(?:replace|swap|exchange|drop|remove)", r"(?:make|turn)"
 _THEN = r"(?:\band\b|,|;|\bthen\b|\bbut\b)\s*(?:then\s+)?(?:please\s+)?"
 _TWO_VERBS = re.compile(
@@ -203,7 +189,7 @@ def impossible(conversation: Conversation) -> str | None:
         return no_such_question(size)
     if len(changes_in(message)) > 1 or _TWO_VERBS.search(message):
         return 'One change at a time, please: say for example "make question 1 easier", and then the next one.'
-    return _no_removal(message, size) or _no_addition(message, size)
+    return None
 
 
 def standing(conversation: Conversation) -> str | None:
@@ -225,37 +211,6 @@ def standing(conversation: Conversation) -> str | None:
     if conversation.own_set is not None:
         return _listed(conversation, tuple(range(1, size + 1)))
     return f"{_still(conversation)} {SEE_THE_SET} \u201cGive me {size} new questions\u201d makes a new set."
-
-
-def _no_removal(message: str, size: int) -> str | None:
-    positions = positions_in(message, size)
-    if positions and positions[-1] > size and (_REMOVE.search(message) or _KEEP.search(message)):
-        return no_such_question(size)
-    if _KEEP.search(message) and positions:
-        others = tuple(position for position in range(1, size + 1) if position not in positions)
-        return f"I cannot remove questions from a set yet. {_replace(others)}" if others else None
-    if (_REMOVE.search(message) and not _IN_ITS_PLACE.search(message)) or _ONLY_SOME.search(message):
-        return f"I cannot remove questions from a set yet. {_replace(positions)}"
-    return None
-
-
-def _no_addition(message: str, size: int) -> str | None:
-    wanted = more_in(message)
-    if wanted is None or (positions_in(message, size) and change_in(message) is not None):
-        return None
-    total = min(size + (wanted or MORE_WHERE_NONE_IS_NAMED), MAX_COUNT)
-    return (
-        f"I cannot add questions to a set yet, so the {size} stay as they are. "
-        f'Say "give me {total} questions" for a new set of {total} in their place.'
-    )
-
-
-def _replace(positions: tuple[int, ...]) -> str:
-    if not positions:
-        return 'I can replace them one by one: say for example "replace question 2".'
-    noun = "question" if len(positions) == 1 else "questions"
-    listed = ", ".join(map(str, positions[:-1])) + (" and " if positions[:-1] else "") + str(positions[-1])
-    return f'I can put others in their place: say "replace {noun} {listed}".'
 
 
 def _listed(conversation: Conversation, positions: tuple[int, ...]) -> str:

@@ -2,14 +2,20 @@
 
 import re
 
+_LANGUAGE = (
+    r"(?:german|french|spanish|italian|portuguese|chinese|mandarin|japanese|korean|hindi|dutch|polish|arabic|turkish"
+    r"|russian|swedish)"
+)
+_CRISIS = re.compile(
+    r"(?:kill|harm|hurt) myself|i(?:'?m| am| feel) suicidal|end my life|don'?t want to live", re.IGNORECASE
+)
+IN_A_CRISIS = (
+    "I am sorry it is this hard. Please talk to somebody now: your local emergency number or a crisis line. "
+    "No interview matters more than that."
+)
+NO_VERDICT = "I give no verdicts on hiring chances, and no odds."
+
 _BOUNDARIES: tuple[tuple[str, str], ...] = (
-    (
-        r"(?:kill|harm|hurt) myself|i(?:'?m| am| feel) suicidal|end my life|don'?t want to live",
-        (
-            "I am sorry it is this hard. Please talk to somebody now: your local emergency number or "
-            "a crisis line. No interview matters more than that."
-        ),
-    ),
     (
         (
             r"(?:system|hidden|secret|initial|your) (?:prompt|instructions|rules)|ignore (?:all |any "
@@ -30,10 +36,7 @@ _BOUNDARIES: tuple[tuple[str, str], ...] = (
             r"will i (?:get|land) (?:the|this|that) (?:job|offer)|my (?:chances|odds)|would (?:you"
             r"|they) hire me|do you think i(?:'?ll| will) (?:get|pass)"
         ),
-        (
-            "I give no verdicts on hiring chances. What helps is the next step: take the question "
-            "you fear most and say an answer aloud."
-        ),
+        f"{NO_VERDICT} What helps is the next step: take the question you fear most and say an answer aloud.",
     ),
     (
         r"\b(?:panick?(?:ing|ed)|freaking out|so (?:nervous|anxious|scared)|overwhelmed)\b(?!.*\bquestions?\b)",
@@ -45,20 +48,15 @@ _BOUNDARIES: tuple[tuple[str, str], ...] = (
     ),
     (
         (
-            r"^\W*(?:please |now |and )?(?:auf deutsch|in (?:german|french|spanish|italian|portuguese|chinese"
-            r"|japanese|hindi|dutch|polish))\b.{0,20}$"
-            r"|\btranslate (?:it|this|that|these|them|the|all|everything|into|to)\b"
-        ),
-        "The built-in bank is written in English, and to translate it takes a language model, which is not connected.",
-    ),
-    (
-        (
-            r"\b(?:go|take me|switch|change) back to (?:the )?(?:first|previous|last|old|earlier) "
-            r"(?:version|set|questions?)|\bundo\b|restore (?:the|my)"
+            rf"^\W*(?:(?:please|now|and|always|can (?:i|we) (?:have|get)|(?:ask|give|show)(?: me)?|(?:do|say|put)"
+            rf"|the|them|it|this|these|questions?|all|everything|from now on|bitte|immer)\W+)*"
+            rf"(?:auf deutsch|in {_LANGUAGE})\b.{{0,25}}$"
+            rf"|\btranslat\w+ (?:it|this|that|these|them|the|all|everything|into|to|questions?)\b"
+            rf"|\b(?:switch|change) to {_LANGUAGE}\b"
         ),
         (
-            "An earlier version of a set cannot be brought back from here. Name the question that "
-            "should change, and I will replace it."
+            "That I cannot do: the built-in bank is written in English, and to translate it takes a language model, "
+            "which is not connected. Nothing has changed."
         ),
     ),
     (
@@ -113,6 +111,11 @@ _PREPARATION = re.compile(
 ASK_FOR_INTERVIEW = (
     "Hello! Which interview is coming up, and for which job? Paste the posting if you have it. I can prepare {kinds}."
 )
+
+
+def is_crisis(message: str) -> bool:
+    """Whether somebody may be in danger; a job that deals with it, such as suicide prevention, is not meant."""
+    return _CRISIS.search(message) is not None
 
 
 def boundary(message: str) -> str | None:

@@ -24,6 +24,9 @@ _MANNERS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"formal|corporate", ("For the record:", "Permit me to ask.", "Finally:")),
     )
 )
+MAX_SPOKEN_WORDS = 45
+"""Of a question with what opens it."""
+
 _OF_A_LISTENER = ("If the reply stays vague:", "If there is time:", "Before you leave:")
 
 _HOUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -40,6 +43,49 @@ _HOUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"health|hospital|medical", "Somebody could be harmed if you are wrong: what do you check first?"),
     )
 )
+
+
+_VOICES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
+    (re.compile(words, re.IGNORECASE), leads)
+    for words, leads in (
+        (r"strict|tough|demanding|stern|harsh", ("Be precise.", "I want specifics.", "No preamble, please.")),
+        (r"scepti|skepti|critical|doubt|devil", ("I have my doubts here.", "Persuade me.", "Prove it to me.")),
+        (
+            r"friendly|support|warm|kind|encourag|relaxed",
+            ("Take your time with this.", "No trick in this one.", "I would love to hear this."),
+        ),
+        (r"hurried|busy|impatient|brief|direct|blunt", ("Briefly:", "Quickly now:", "In a few words:")),
+        (r"detail|precise|meticulous|analytic", ("In detail, please.", "One step at a time.", "With figures, please.")),
+        (r"curious|inquisitive", ("I am curious.", "Here is one I like.", "I keep wondering.")),
+        (r"formal|corporate", ("If I may ask:", "Kindly consider this.", "My next question is this.")),
+    )
+)
+_NEUTRAL = ("Let us begin here.", "Next question.", "Let us turn to this.")
+_CLOSING = "One last question."
+_LEADS = (*(lead for _, leads in _VOICES for lead in leads), *_NEUTRAL, _CLOSING)
+
+
+def in_voice(text: str, interviewer: Sequence[str], place: int, *, is_last: bool) -> str:
+    """A question as this interviewer opens it; the question itself stays word for word. `place` counts from 0."""
+    said = " ".join(interviewer)
+    leads = next((leads for words, leads in _VOICES if words.search(said)), None)
+    if leads is None:
+        lead = _CLOSING if is_last and place else _NEUTRAL[0 if place == 0 else 1 + (place + 1) % 2]
+    else:
+        lead = leads[place % len(leads)]
+    spoken = f"{lead} {plain_voice(text)}"
+    return spoken if len(spoken.split()) <= MAX_SPOKEN_WORDS else text
+
+
+def plain_voice(text: str) -> str:
+    """A question without the words that an interviewer opens it with."""
+    return next((text[len(lead) :].lstrip() for lead in _LEADS if text.startswith(f"{lead} ")), text)
+
+
+def has_manner(interviewer: Sequence[str]) -> bool:
+    """Whether anything about the interviewer is known that colours a question."""
+    said = " ".join(interviewer)
+    return any(words.search(said) for words, _ in (*_MANNERS, *_HOUSES))
 
 
 def coloured(follow_ups: Sequence[str], interviewer: Sequence[str], *, is_reverse: bool) -> tuple[str, ...]:

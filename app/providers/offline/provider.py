@@ -1,7 +1,7 @@
 """The offline engine as a provider: a chat-completion service that needs no language model, no network and no money."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -19,10 +19,10 @@ from semantic_kernel.contents import (
 )
 from typing_extensions import override
 
-from app.core.config import Settings
+from app.bank.questions import QuestionBank
 from app.providers.base import Sampling
-from app.providers.offline.bank import QuestionBank
-from app.providers.offline.engine import Call, Engine, arguments_json
+from app.providers.offline.decisions import Call
+from app.providers.offline.engine import Engine, arguments_json
 
 NAME = "offline"
 MODEL = "greenroom-offline-1"
@@ -108,21 +108,19 @@ class OfflineProvider:
         """The engine, whatever the model is called."""
         return self._service
 
-    def execution_settings(self, model: str, sampling: Sampling, *, has_tools: bool) -> PromptExecutionSettings:  # noqa: ARG002
-        """Settings without sampling, which the engine has no use for."""
+    def execution_settings(
+        self,
+        model: str,  # noqa: ARG002 - of the protocol
+        sampling: Sampling,  # noqa: ARG002
+        *,
+        has_tools: bool,  # noqa: ARG002
+        output_schema: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> PromptExecutionSettings:
+        """Settings without sampling and schema, which the engine has no use for."""
         return OfflineExecutionSettings()
 
     async def close(self) -> None:
         """Nothing to close."""
-
-
-def offline_provider(settings: Settings) -> OfflineProvider:
-    """The provider that is always there.
-
-    Raises:
-        CatalogError: a `questions.yaml` is broken; names the file and the item.
-    """
-    return OfflineProvider(QuestionBank.load(settings.plugins_dir))
 
 
 def _pieces(text: str) -> Iterator[str]:

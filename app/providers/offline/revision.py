@@ -5,18 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.providers.offline.bank import BankQuestion, Difficulty
+from app.bank.questions import BankCase, BankQuestion, Difficulty, Level
+from app.providers.offline.fitting import Tier
 from app.providers.offline.job import Topic
-from app.providers.offline.order import Order
-from app.providers.offline.selection import Draft, Selector, Tier
+from app.providers.offline.likeness import original_of, shortened, untwisted
+from app.providers.offline.order import Kind, Order
+from app.providers.offline.phrasing import listed
+from app.providers.offline.selection import Draft, Selector
 from app.providers.offline.wishes import Change, change_in
 
 MAX_FOLLOW_UPS = 4
 PRESSURE = "What does this constraint cost you, and what would you give up first?"
 
-_ASK = re.compile(
-    r"^(?:tell|describe|recall|give|explain|walk|show|name|think|pick|take|design|outline|sketch)\b", re.IGNORECASE
-)
 _NAMED_TOPIC = re.compile(
     (
         r"\b(?:for|about|on|with|into|by)\s+(?:(?:an?|the|some(?:thing)?|questions?"
@@ -31,6 +31,10 @@ _NO_TOPIC = re.compile(
     ),
     re.IGNORECASE,
 )
+
+_HARDER = "harder now: another question, rated {}"
+_EASIER = "easier now: another question, rated {}"
+_NOTHING_LEFT = "new, rated {rating}: the bank has nothing {wish} left for it"
 
 Condition = Callable[[BankQuestion], bool]
 
@@ -55,15 +59,24 @@ class Reviser:
 
     def replacements(self) -> list[Replacement]:
         """One for each position, in order. Where the bank is used up, fewer."""
+        if self._order.kind is Kind.REWORD:
+            return [self._reworded(position) for position in self._order.positions]
         made = [self._replacement(index, position) for index, position in enumerate(self._order.positions)]
         return [replacement for replacement in made if replacement is not None]
+
+    def _reworded(self, position: int) -> Replacement:
+        """The same question in fewer words; where there is no such form of it, as it stands."""
+        current = self._order.current_at(position)
+        source = self._source(current) or _as_it_stands(current, self._selector.job.level)
+        text = shortened(str(current.get("text", "")), source) if self._change is Change.SHORTER else None
+        draft = Draft(source, requirement=self._kept_requirement(current), text=text or str(current.get("text", "")))
+        return Replacement(position, draft, "shorter now" if text else "worded as before")
 
     def _replacement(self, index: int, position: int) -> Replacement | None:
         current = self._order.current_at(position)
         make = {
             Change.HARDER: self._harder,
             Change.EASIER: self._easier,
-            Change.SHORTER: self._shorter,
         }.get(self._change or Change.REPLACE)
         topic, source = self._topic(index), self._source(current)
         is_on_topic = topic is None or (source is not None and topic.covers(source))
@@ -72,7 +85,8 @@ class Reviser:
     def _harder(self, position: int, current: dict[str, Any]) -> Replacement | None:
         source = self._source(current)
         text = str(current.get("text", ""))
-        if source is not None and not text.endswith(source.twist):
+        is_taken = source is None or self._order.examples.hold(f"{text} {source.twist}")
+        if source is not None and not is_taken and not text.endswith(source.twist):
             minutes = int(current.get("time_minutes") or source.time_minutes)
             draft = Draft(
                 source,
@@ -85,27 +99,19 @@ class Reviser:
             return self._kept(position, draft, "harder now: one more constraint")
         wanted = _difficulty(current, source).harder.rank
         found = self._like(current, lambda question: question.difficulty.rank >= wanted)
-        return self._swapped(position, found, "harder now: another question, rated {}")
+        is_met = found is not None and found.difficulty.rank >= wanted
+        return self._swapped(position, found, _HARDER if is_met else _NOTHING_LEFT.format(wish="harder", rating="{}"))
 
     def _easier(self, position: int, current: dict[str, Any]) -> Replacement | None:
         source = self._source(current)
         text = str(current.get("text", ""))
         if source is not None and text.endswith(source.twist):
-            draft = Draft(source, requirement=self._kept_requirement(current), text=_untwisted(text, source))
+            draft = Draft(source, requirement=self._kept_requirement(current), text=untwisted(text, source))
             return self._kept(position, draft, "easier now: the extra constraint is gone")
         wanted = max(_difficulty(current, source).rank - 1, 0)
         found = self._like(current, lambda question: question.difficulty.rank <= wanted)
-        return self._swapped(position, found, "easier now: another question, rated {}")
-
-    def _shorter(self, position: int, current: dict[str, Any]) -> Replacement | None:
-        source = self._source(current)
-        text = _shortened(str(current.get("text", "")), source)
-        if source is not None and text is not None:
-            draft = Draft(source, requirement=self._kept_requirement(current), text=text)
-            return self._kept(position, draft, "shorter now")
-        length = len(str(current.get("text", "")))
-        found = self._like(current, lambda question: len(question.text) < length)
-        return self._swapped(position, found, "different now, because to reword one takes a language model")
+        is_met = found is not None and found.difficulty.rank <= wanted
+        return self._swapped(position, found, _EASIER if is_met else _NOTHING_LEFT.format(wish="easier", rating="{}"))
 
     def _other(self, position: int, current: dict[str, Any], topic: Topic | None) -> Replacement | None:
         if topic is not None:
@@ -116,6 +122,8 @@ class Reviser:
         else:
             unknown = self._unknown_topic()
             change = f"new, but the bank holds nothing about {unknown}" if unknown else "new"
+            if left_out := self._selector.job.left_out:
+                change = f"new, without {listed([topic.wording for topic in left_out])}"
         return self._swapped(position, self._like(current, lambda _question: True), change)
 
     def _like(self, current: dict[str, Any], condition: Condition) -> BankQuestion | None:
@@ -167,11 +175,7 @@ class Reviser:
 
     def _source(self, current: dict[str, Any]) -> BankQuestion | None:
         """The bank's question behind the current one, also when it was twisted or shortened."""
-        text = str(current.get("text", ""))
-        for question in self._selector.questions:
-            if _untwisted(text, question) in {question.text, _shortened(question.text, question)}:
-                return question
-        return None
+        return original_of(str(current.get("text", "")), self._selector.questions)
 
     def _kept_requirement(self, current: dict[str, Any]) -> str | None:
         requirement = current.get("requirement")
@@ -198,20 +202,23 @@ def _difficulty(current: dict[str, Any], source: BankQuestion | None) -> Difficu
     return source.difficulty if source else Difficulty.MEDIUM
 
 
-def _untwisted(text: str, source: BankQuestion) -> str:
-    return text.removesuffix(source.twist).rstrip()
-
-
-def _shortened(text: str, source: BankQuestion | None) -> str | None:
-    """The text without its twist, its first sentence where that is an ask of its own, or without what stands between.
-
-    None where no form of it is shorter: the situation and the ask belong together.
-    """
-    if source is None:
-        return None
-    if text.endswith(source.twist):
-        return _untwisted(text, source)
-    sentences = re.split(r"(?<=[.?!])\s+", text)
-    if len(sentences) > 1 and (sentences[0].endswith("?") or _ASK.match(sentences[0])):
-        return sentences[0]
-    return f"{sentences[0]} {sentences[-1]}" if len(sentences) > 2 else None
+def _as_it_stands(current: dict[str, Any], level: Level) -> BankQuestion:
+    """A question that is not the bank's, in the form of those that are."""
+    case = current.get("case")
+    return BankQuestion.model_construct(
+        id="",
+        level=level,
+        text=str(current.get("text", "")),
+        twist="",
+        difficulty=_difficulty(current, None),
+        category=str(current.get("category") or "general"),
+        skills=(),
+        fields=(),
+        time_minutes=int(current.get("time_minutes") or 5),
+        level_signal=str(current.get("level_signal") or ""),
+        evaluation_criteria=tuple(current.get("evaluation_criteria") or ()),
+        follow_ups=tuple(current.get("follow_ups") or ()),
+        hints=tuple(current.get("hints") or ()),
+        sample_framework=str(current.get("sample_framework") or ""),
+        case=BankCase.model_validate(case) if case else None,
+    )

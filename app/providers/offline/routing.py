@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from app.providers.offline.posting import Posting
-from app.providers.offline.skills import field_of_posting, field_of_title
+from app.bank.posting import Posting
+from app.bank.skills import field_of_posting, field_of_title
 
 BEHAVIORAL, CASE_STUDY, REVERSE, TECHNICAL = "behavioral", "case_study", "reverse", "technical"
 

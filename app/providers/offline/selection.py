@@ -1,47 +1,20 @@
-"""Which questions of the bank fit a job best, and in which order each technique gives them."""
+"""Which questions of the bank are taken for an order; what each technique looks for stands in `principles`."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from app.providers.offline.bank import BankQuestion, Difficulty, Level
+from app.bank.questions import BankQuestion, Difficulty, Level
+from app.providers.offline.fitting import TIED, Fit, Fitter, Tier
 from app.providers.offline.job import Evidence, Job, Workshop
-from app.providers.offline.order import Order
-from app.providers.offline.vocabulary import PORTABLE
-from app.providers.offline.wishes import Change, change_in
+from app.providers.offline.likeness import is_alike, prepared
+from app.providers.offline.order import Kind, Order
+from app.providers.offline.persona import plain_voice
+from app.providers.offline.principles import PRINCIPLES, USUAL, Candidate, Key, Tally, leanings, turn
+from app.providers.offline.wishes import Change, change_in, like_in, minutes_in
 
-RELATED_FIELDS = frozenset({("software", "data"), ("data", "software"), ("product", "design"), ("design", "product")})
-"""Fields whose skills mean the same to each other."""
-
-MOST_COMMON_FIELD = "software"
-"""What to think of when nothing tells the field."""
-
+TECHNICAL = "technical"
 LARGEST_SHARE = 0.4
 """Of a set that one requirement may take."""
-
-
-class Tier(IntEnum):
-    """Why a question fits, the best reason first."""
-
-    WISHED = 0
-    NAMED = 1
-    THEME = 2
-    FIELD = 3
-    GENERAL = 4
-    OTHER_TOOL = 5
-    FOREIGN = 6
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How a question fits a job; `evidence` holds every place of the posting that speaks for it."""
-
-    tier: Tier
-    evidence: tuple[Evidence, ...]
-    strength: int = 0
-    """How much of the question is about what the posting names."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +31,6 @@ class Draft:
     follow_ups: tuple[str, ...] | None = None
 
 
-@dataclass
-class _Tally:
-    """What a growing set already holds."""
-
-    fragments: Counter[str] = field(default_factory=Counter)
-    categories: Counter[str] = field(default_factory=Counter)
-    difficulties: Counter[Difficulty] = field(default_factory=Counter)
-
-
-Key = tuple[float | str, ...]
-
-
 class Selector:
     """Chooses for one order. The same order gives the same choice."""
 
@@ -77,66 +38,110 @@ class Selector:
         self.job = job
         self._workshop = workshop
         self._order = order
-        self._fits: dict[str, Fit] = {}
-        self._used = tuple(_plain(text) for text in (*order.seen, *(str(q.get("text", "")) for q in order.current)))
+        self._fitter = Fitter(workshop, job)
+        self._principle = PRINCIPLES.get(order.technique, USUAL)
+        said = [plain_voice(_plain(str(text))) for text in (*order.seen, *(q.get("text", "") for q in order.current))]
+        self._used, self._compared = tuple(said), prepared(said)
         self._change = change_in(order.request)
         own = workshop.bank.of_type(order.interview_type)
         self.is_borrowed = not own
         self.questions = own or tuple(
             q for q in workshop.bank.general_of_others(order.interview_type) if q.case is None
         )
+        self._unseen = [question for question in self.questions if self._is_free(question)]
+        self.minutes = _minutes_left(order)
+        self._least = min((q.time_minutes for q in self._unseen if q.level is job.level), default=1)
+        self._model = self._model_question()
 
     def new_set(self) -> list[Draft]:
         """As many questions as asked for, or as there are; none seen before while others are left."""
         drafts: list[Draft] = []
-        tally = _Tally()
+        tally = self._tally()
         for pool in self._pools():
             missing = self._order.question_count - len(drafts)
             if missing <= 0:
                 break
             drafts += self._pick(pool, missing, tally)
-        return self._arranged(drafts)
+        place = self._principle.place
+        return drafts if place is None else sorted(drafts, key=lambda draft: place(draft.question, draft.evidence))
 
     def unseen(self) -> list[BankQuestion]:
-        """Every question of the type that the conversation has not had."""
-        return [question for question in self.questions if not self._is_used(question)]
+        """Every question of the type that the conversation has not had and nobody refused."""
+        return list(self._unseen)
 
     def fit(self, question: BankQuestion) -> Fit:
         """How the question fits the job."""
-        if question.id not in self._fits:
-            self._fits[question.id] = self._fit(question)
-        return self._fits[question.id]
+        return self._fitter.fit(question)
 
     def rank(self, question: BankQuestion) -> str:
         """The place among equals, as good as random and always the same."""
-        return hashlib.sha256(f"{self._order.seed}\n{question.id}".encode()).hexdigest()
+        return turn(self._order.seed, question)
+
+    def _tally(self) -> Tally:
+        """What the set holds before the first question is chosen: with further questions, what stands already."""
+        tally = Tally()
+        for question in self._order.current if self._order.kind is Kind.ADD else ():
+            tally.fragments[str(question.get("requirement"))] += 1
+            tally.categories[str(question.get("category"))] += 1
+        return tally
 
     def _pools(self) -> Iterable[list[BankQuestion]]:
-        """The level's unseen questions, its neighbours' where they fit, those of other fields; at last those seen."""
-        source = self.unseen() or list(self.questions)
-        fitting = [question for question in source if self.fit(question).tier < Tier.FOREIGN]
-        foreign = [question for question in source if self.fit(question).tier is Tier.FOREIGN]
-        for pool in (fitting, foreign):
-            for distance in range(len(Level)):
-                yield [question for question in pool if question.level.distance(self.job.level) == distance]
+        """The level's unseen questions that fit, then its other ones; a neighbouring level only after all of these."""
+        source = self._unseen or [q for q in self.questions if not self._is_refused(q)]
+        for distance in range(len(Level)):
+            level = [question for question in source if question.level.distance(self.job.level) == distance]
+            yield [question for question in level if self.fit(question).tier < Tier.FOREIGN]
+            yield [question for question in level if self.fit(question).tier >= Tier.FOREIGN]
 
-    def _pick(self, pool: Sequence[BankQuestion], count: int, tally: _Tally) -> list[Draft]:
+    def _pick(self, pool: Sequence[BankQuestion], count: int, tally: Tally) -> list[Draft]:
         left, drafts = list(pool), []
-        technique_key = _KEYS.get(self._order.technique, Selector._mixed)
-        for place in range(min(count, len(left))):
-            is_last = place == count - 1 and self._order.question_count >= 5 and bool(self._order.posting)
-            key = Selector._unlisted if is_last and technique_key is Selector._mixed else technique_key
-            best = min(left, key=lambda question: (*key(self, question, tally), self.rank(question)))
+        tied = [question for question in pool if self.fit(question).tier in TIED]
+        lean: dict[str, float] = {}
+        for group in (tied, [question for question in pool if question not in tied]):
+            lean |= leanings(self._principle, [self._candidate(question, tally) for question in group])
+        for places in range(min(count, len(left)), 0, -1):
+            within = self._affordable(left, places, tally)
+            best = min(
+                within, key=lambda question: (*self._key(question, tally), lean[question.id], self.rank(question))
+            )
             left.remove(best)
             drafts.append(self._draft(best, tally))
         return drafts
 
-    def _draft(self, question: BankQuestion, tally: _Tally) -> Draft:
+    def _candidate(self, question: BankQuestion, tally: Tally) -> Candidate:
+        return Candidate(question, self.fit(question), self._evidence(question, tally))
+
+    def _key(self, question: BankQuestion, tally: Tally) -> Key:
+        """What every technique heeds, then its own principle."""
+        candidate = self._candidate(question, tally)
+        return (
+            self._standing(candidate, tally),
+            self._preference(question),
+            *self._principle.spread(candidate, tally),
+        )
+
+    def _standing(self, candidate: Candidate, tally: Tally) -> Tier:
+        """The tier, tied ones alike. One whose places have their share of the set falls behind the general ones."""
+        tier, evidence = candidate.fit.tier, candidate.evidence
+        if tier not in TIED:
+            return Tier.FIELD if tier is Tier.GENERAL else tier
+        if evidence is not None and tally.fragments[evidence.fragment] >= self._share:
+            return Tier.OTHER_TOOL
+        return Tier.ASPECT if tier is Tier.ASPECT and self._principle.keeps_to_field else Tier.NAMED
+
+    def _affordable(self, left: list[BankQuestion], places: int, tally: Tally) -> list[BankQuestion]:
+        """Those that leave enough of the time for the places still to fill; the shortest where none does."""
+        if self.minutes is None:
+            return left
+        room = self.minutes - tally.minutes - self._least * (places - 1)
+        shortest = min(question.time_minutes for question in left)
+        return [question for question in left if question.time_minutes <= max(room, shortest)]
+
+    def _draft(self, question: BankQuestion, tally: Tally) -> Draft:
         evidence = self._evidence(question, tally)
-        if evidence is not None:
-            tally.fragments[evidence.fragment] += 1
-        tally.categories[question.category] += 1
-        tally.difficulties[question.difficulty] += 1
+        if evidence is not None and tally.fragments[evidence.fragment] >= self._share:
+            evidence = None
+        tally.take(question, evidence)
         return Draft(
             question,
             evidence=evidence,
@@ -144,80 +149,33 @@ class Selector:
             is_wished=self.fit(question).tier is Tier.WISHED,
         )
 
-    def _evidence(self, question: BankQuestion, tally: _Tally) -> Evidence | None:
-        """Of the places that speak for the question, the one used least."""
+    def _evidence(self, question: BankQuestion, tally: Tally) -> Evidence | None:
+        """Of the places that speak for the question the one used least; of these what is asked for, then what is told.
+
+        Outside of a technical set, where many questions fit any line, what the posting marks as a must comes first.
+        """
         return min(
-            self.fit(question).evidence, key=lambda e: (tally.fragments[e.fragment], -e.weight, e.start), default=None
+            self.fit(question).evidence,
+            key=lambda e: (
+                tally.fragments[e.fragment] >= self._share,
+                not e.is_must and self._order.interview_type != TECHNICAL,
+                tally.fragments[e.fragment],
+                -e.weight,
+                e.start,
+            ),
+            default=None,
         )
 
-    # One key per technique: what comes first, what is spread.
-
-    def _mixed(self, question: BankQuestion, tally: _Tally) -> Key:
-        evidence = self._evidence(question, tally)
-        return (
-            self._tier(question, tally),
-            self._preference(question),
-            tally.fragments[evidence.fragment] if evidence else 0,
-            tally.categories[question.category],
-            -self.fit(question).strength,
-            -evidence.weight if evidence else 0,
-            tally.difficulties[question.difficulty],
-        )
-
-    def _unlisted(self, question: BankQuestion, tally: _Tally) -> Key:
-        """One question that the posting does not name, but that is usual."""
-        return (abs(self._tier(question, tally) - Tier.GENERAL), tally.categories[question.category])
-
-    def _by_requirement(self, question: BankQuestion, tally: _Tally) -> Key:
-        evidence, tier = self._evidence(question, tally), self._tier(question, tally)
-        is_named = tier in {Tier.NAMED, Tier.THEME}
-        return (
-            Tier.NAMED if is_named else tier,
-            self._preference(question),
-            tally.fragments[evidence.fragment] if evidence else 0,
-            -evidence.weight if evidence else 0,
-            tally.categories[question.category],
-            -self.fit(question).strength,
-            evidence.start if evidence else 0,
-        )
-
-    def _shortest(self, question: BankQuestion, tally: _Tally) -> Key:
-        tier = self._tier(question, tally)
-        is_near = tier in {Tier.NAMED, Tier.THEME, Tier.FIELD}
-        return (
-            Tier.NAMED if is_near else tier,
-            self._preference(question),
-            tally.categories[question.category],
-            question.time_minutes,
-            len(question.text),
-        )
-
-    def _evenly_hard(self, question: BankQuestion, tally: _Tally) -> Key:
-        tier = self._tier(question, tally)
-        coarse = 0 if tier is Tier.WISHED else 1 if tier <= Tier.GENERAL else 2
-        evidence = self._evidence(question, tally)
-        return (
-            coarse,
-            self._preference(question),
-            tally.difficulties[question.difficulty],
-            tier,
-            tally.fragments[evidence.fragment] if evidence else 0,
-            tally.categories[question.category],
-        )
-
-    def _conversational(self, question: BankQuestion, tally: _Tally) -> Key:
-        return (self._tier(question, tally), self._preference(question), tally.categories[question.category])
-
-    def _tier(self, question: BankQuestion, tally: _Tally) -> Tier:
-        """The question's tier; one whose requirement has its share of the set already falls behind the general ones."""
-        tier = self.fit(question).tier
-        evidence = self._evidence(question, tally)
-        share = max(int(self._order.question_count * LARGEST_SHARE), 1)
-        is_full = evidence is not None and tally.fragments[evidence.fragment] >= share
-        return Tier.OTHER_TOOL if is_full and tier in {Tier.NAMED, Tier.THEME} else tier
+    @property
+    def _share(self) -> int:
+        """How many questions may quote the same place."""
+        return max(int(self._order.question_count * LARGEST_SHARE), 1)
 
     def _preference(self, question: BankQuestion) -> int:
         """What the request says about the questions as such."""
+        if self._model is not None:
+            is_of_kind = question.category == self._model.category
+            return 0 if is_of_kind else 2 - (not set(self._model.skills).isdisjoint(question.skills))
         match self._change:
             case Change.HARDER:
                 return -question.difficulty.rank
@@ -226,62 +184,39 @@ class Selector:
             case Change.SHORTER:
                 return len(question.text)
             case _:
-                return question.time_minutes if "minute" in self._order.request.lower() else 0
+                return 0
 
-    def _arranged(self, drafts: list[Draft]) -> list[Draft]:
-        """The order in which the technique gives its questions."""
-        match self._order.technique:
-            case "chain_of_thought":
-                return sorted(
-                    drafts, key=lambda draft: (draft.evidence is None, draft.evidence.start if draft.evidence else 0)
-                )
-            case "structured_output":
-                return sorted(drafts, key=lambda draft: (draft.question.difficulty.rank, draft.question.time_minutes))
-            case "zero_shot":
-                return sorted(drafts, key=lambda draft: draft.question.time_minutes)
-            case "role_based":
-                return sorted(drafts, key=lambda draft: draft.question.difficulty is not Difficulty.EASY)
-            case _:
-                return drafts
+    def _model_question(self) -> BankQuestion | None:
+        """The question that further ones are to resemble."""
+        position = like_in(self._order.request, len(self._order.current)) if self._order.kind is Kind.ADD else None
+        if position is None:
+            return None
+        text = str(self._order.current_at(position).get("text", ""))
+        return self._workshop.source(self._order.interview_type, text)
 
-    def _fit(self, question: BankQuestion) -> Fit:
-        job = self.job
-        is_of_field = not question.fields or job.field in question.fields
-        is_near = is_of_field or any((job.field, other) in RELATED_FIELDS for other in question.fields)
-        named = [skill for skill in question.skills if skill in job.skills and (is_near or skill in PORTABLE)]
-        spoken = {mention.skill for mention in self._workshop.skills.find(question.text)}
-        if not is_of_field and not spoken.intersection(named) and 2 * len(named) < len(question.skills):
-            # One tool in common does not make a neighbouring field's question one for this job.
-            named = []
-        needs_other_tool = any(skill in spoken and skill not in job.skills for skill in question.skills)
-        theme = job.themes.get(question.category) if is_of_field and not needs_other_tool else None
-        evidence = tuple(job.skills[skill] for skill in named) or ((theme,) if theme else ())
-        strength = len(named) + 2 * len(spoken.intersection(named))
-        if any(topic.covers(question) for topic in job.topics):
-            return Fit(Tier.WISHED, evidence, strength)
-        if named:
-            return Fit(Tier.NAMED, evidence, strength)
-        if theme:
-            return Fit(Tier.THEME, evidence)
-        if question.is_general:
-            return Fit(Tier.GENERAL, ())
-        if is_of_field and question.fields and not needs_other_tool:
-            return Fit(Tier.FIELD, ())
-        is_common = job.field is None and MOST_COMMON_FIELD in question.fields
-        return Fit(Tier.OTHER_TOOL if is_of_field or is_common else Tier.FOREIGN, ())
+    def _is_free(self, question: BankQuestion) -> bool:
+        return not (self._is_refused(question) or self._is_used(question) or self._order.examples.hold(question.text))
+
+    def _is_refused(self, question: BankQuestion) -> bool:
+        spoken = f" {question.text.lower()} "
+        return any(topic.covers(question) or f" {topic.wording.lower()} " in spoken for topic in self.job.left_out)
 
     def _is_used(self, question: BankQuestion) -> bool:
         text = _plain(question.text)
-        return any(used.startswith(text) or (len(used) > 20 and text.startswith(used)) for used in self._used)
-
-
-_KEYS: dict[str, Callable[[Selector, BankQuestion, _Tally], Key]] = {
-    "chain_of_thought": Selector._by_requirement,
-    "zero_shot": Selector._shortest,
-    "role_based": Selector._conversational,
-    "structured_output": Selector._evenly_hard,
-}
+        if any(used.startswith(text) or (len(used) > 20 and text.startswith(used)) for used in self._used):
+            return True
+        return is_alike(text, self._compared)
 
 
 def _plain(text: str) -> str:
     return " ".join(text.split())
+
+
+def _minutes_left(order: Order) -> int | None:
+    """The time that the new questions of an order may take; None where nobody limits it."""
+    limits = [limit for text in (order.request, *reversed(order.wishes)) if (limit := minutes_in(text)) is not None]
+    if not limits:
+        return None
+    standing = order.current if order.kind is not Kind.NEW else ()
+    kept = (question for question in standing if question.get("position") not in order.positions)
+    return limits[0] - sum(int(question.get("time_minutes") or 0) for question in kept)

@@ -3,7 +3,8 @@
 import re
 from enum import StrEnum
 
-from app.providers.offline.bank import Level
+from app.bank.questions import Level
+from app.bank.skills import field_of_title
 
 MAX_COUNT = 20
 """Of questions in a set."""
@@ -84,7 +85,7 @@ _CHANGES: tuple[tuple[Change, re.Pattern[str]], ...] = tuple(
             (
                 r"replac\w+|delete|ersetz\w*|swap\w*|exchange|switch out|different|another|drop|remove|rewrite|redo"
                 r"|regenerate|instead"
-                r"|something else|do(?:n't| not) like|change|switch"
+                r"|something else|do(?:n't| not) like|change|switch|others? (?:for|in place of)"
             ),
         ),
     )
@@ -171,6 +172,30 @@ _LEVEL_NAMES: tuple[tuple[Level, re.Pattern[str]], ...] = (
     ),
     (Level.SENIOR, re.compile(rf"\bseniors?\b(?!\s+{_OTHERS})|\bsr\b", re.IGNORECASE)),
 )
+_MINUTES = re.compile(
+    rf"\b(?:(\d{{1,3}})|({'|'.join(sorted((*_WORDS, 'thirty'), key=len, reverse=True))}))"
+    r"[\s-]*(?:min(?:utes?|s)?|minuten)\b"
+    r"|\b(half an hour)\b|\b((?:an|one|1) hour)\b",
+    re.IGNORECASE,
+)
+_LIMIT = re.compile(
+    r"\b(?:have|only|just|within|fits?|limit\w*|at most|no more than|max\w*|up to|cut|under|less than|left"
+    r"|budget|take|last"
+    r"|time box\w*|in (?:all|total)|always|habe|nur)\b",
+    re.IGNORECASE,
+)
+_NOT_MINE = re.compile(r"\b(?:answer|each question|per question|talk|presentation|commute)\b", re.IGNORECASE)
+_LIKE = re.compile(
+    rf"\b(?:like|similar to|along the lines of|in the style of|such as)\s+(?:the\s+)?(?:{_LABEL}\s*)?({_NUMBER})\b"
+    rf"|\blike the ({_ORDINAL})\b",
+    re.IGNORECASE,
+)
+_OTHER_ROLE = re.compile(
+    r"\bsame\b[^.?!\n]{0,40}?\b(?:for|as)\s+(?:an?\s+|the\s+)?([^.?!\n]{3,60})"
+    r"|\b(?:as|for)\s+an?\s+([^.?!,\n]{3,50}?)\s+(?:instead|role|job|position|post|interview|now)\b"
+    r"|\bwhat about\s+(?:for\s+)?(?:an?\s+)?([^.?!\n]{3,50}?)(?:\s+(?:role|job|position))?\W*$",
+    re.IGNORECASE,
+)
 _MEETING = re.compile(
     r"\b(?:with|by|from|to|meet(?:ing)?|report(?:s|ing)? to)\s+(?:(?:a|an|the|my|their|our|some)\s+)?$", re.IGNORECASE
 )
@@ -247,6 +272,16 @@ def changes_in(message: str) -> frozenset[Change]:
     )
 
 
+def without_likeness(message: str) -> str:
+    """The message without the question that new ones are to resemble."""
+    return _LIKE.sub(" ", message)
+
+
+def steps_in(message: str) -> int:
+    """How many levels up or down a message goes from where it is: "more junior" is -1."""
+    return -1 if _MORE_JUNIOR.search(message) else 1 if _MORE_SENIOR.search(message) else 0
+
+
 def names_question(message: str) -> bool:
     """Whether the message names a question by a word and its number ("question 3"), and not by a bare number."""
     return _LABELLED.search(message) is not None
@@ -270,6 +305,34 @@ def level_in(message: str, current: Level | None = None) -> Level | None:
         if not _MEETING.search(message[max(match.start() - 40, 0) : match.start()])
     ]
     return min(found)[1] if found else None
+
+
+def minutes_in(message: str) -> int | None:
+    """The minutes that a message allows for a whole set, or None where it sets no limit."""
+    match = _MINUTES.search(message)
+    if match is None or not _LIMIT.search(message) or _NOT_MINE.search(message):
+        return None
+    if match.group(1):
+        return int(match.group(1)) or None
+    if match.group(2):
+        return 30 if match.group(2).lower() == "thirty" else _number(match.group(2))
+    return 30 if match.group(3) else 60
+
+
+def like_in(message: str, size: int) -> int | None:
+    """The position of the question that new ones are to resemble ("two more like 4")."""
+    match = _LIKE.search(message)
+    if match is None:
+        return None
+    number = _number(match.group(1)) if match.group(1) else _nth(match.group(2), size)[0]
+    return number if 1 <= number <= size else None
+
+
+def role_in(message: str) -> str | None:
+    """The role that a message names in place of the one at hand ("same for product manager")."""
+    match = _OTHER_ROLE.search(message)
+    role = next((group for group in match.groups() if group), "").strip() if match else ""
+    return role if role and field_of_title(role) is not None else None
 
 
 def number_in(message: str) -> int | None:

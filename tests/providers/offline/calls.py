@@ -7,10 +7,11 @@ from typing import Any
 
 from semantic_kernel.contents import AuthorRole, ChatHistory, FunctionCallContent
 
+from app.bank.questions import QuestionBank
 from app.core.config import REPOSITORY_ROOT
 from app.core.fences import fence
-from app.providers.offline.bank import QuestionBank
-from app.providers.offline.engine import Call, Decision, Engine, Say
+from app.providers.offline.decisions import Call, Decision, Say
+from app.providers.offline.engine import Engine
 
 TYPES = {
     "behavioral": "STAR stories about past experience, teamwork, conflict.",
@@ -60,9 +61,11 @@ def tools_of(agent: str, types: dict[str, str] = TYPES, techniques: Sequence[str
     tools = [function(f"Handoff-transfer_to_{name}", text) for name, text in types.items() if name != agent]
     if agent == "triage":
         return tools
-    arguments = ("focus", "replace_positions", "count", "stated_level")
+    arguments = ("focus", "change", "positions", "count", "stated_level", "standing_wish")
     tools += [function(f"{agent}-{technique}", "A technique.", arguments) for technique in techniques]
     tools += [function("cost-spent_so_far"), function("cost-estimate", parameters=("question_count", "model"))]
+    tools += [function(f"questions-{name}", parameters=("positions", "note")) for name in ("drop", "keep")]
+    tools.append(function("questions-restore", parameters=("revision", "note")))
     return [*tools, function("security-check_text", parameters=("text",))]
 
 
@@ -73,6 +76,7 @@ def question(position: int, **fields: Any) -> dict[str, Any]:
         "text": f"Question text {position}?",
         "difficulty": "medium",
         "category": "system_design",
+        "time_minutes": 10,
         "requirement": "Run Kafka consumers" if position == 1 else None,
         "level_signal": f"signal {position}",
         "evaluation_criteria": [f"Names {position}", f"Compares {position}", f"Computes {position}"],
@@ -92,9 +96,12 @@ def history(
         "experience_level": None,
         "question_count": 5,
         "interviewer": None,
+        "wishes": [],
         "job_description": None,
+        "resume": None,
         "current_question_set": {"interview_type": set_of, "revision": 1, "questions": questions} if set_of else None,
         "other_question_sets": [],
+        "earlier_requests": [],
         **state,
     }
     chat = ChatHistory(system_message="You are an agent.")
@@ -145,7 +152,9 @@ def prompt(
     technique: str = "few_shot",
     level: str | None = "senior",
     count: int = 5,
+    change: str = "",
     positions: Sequence[int] = (),
+    wishes: Sequence[str] = (),
     interviewer: dict[str, str] | None = None,
     seen: Sequence[str] = (),
     current: Sequence[dict[str, Any]] = (),
@@ -158,13 +167,16 @@ def prompt(
         "technique": technique,
         "experience_level": level,
         "question_count": len(positions) or count,
-        "replace_positions": list(positions),
+        "change": change or ("replace" if positions else "new"),
+        "positions": list(positions),
+        "wishes": list(wishes),
         "interviewer": interviewer,
     }
     blocks = {
         "settings": json.dumps(settings),
         "seen_questions": json.dumps(list(seen)),
         "current_questions": json.dumps(list(current)),
+        "resume": "None given.",
         "request": request,
         "job_description": posting or "None given. Assume a usual role of the kind named in the request.",
     }

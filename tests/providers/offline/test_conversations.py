@@ -1,76 +1,17 @@
 """Whole turns through the real conductor, with the catalog that ships."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from app.core.config import REPOSITORY_ROOT, Settings
-from app.orchestration.catalog import load_catalog
-from app.orchestration.conductor import Conductor
-from app.orchestration.events import QuestionReady, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
+from app.core.config import REPOSITORY_ROOT
+from app.orchestration.events import TurnAnswer
 from app.orchestration.questions import QuestionSet
-from app.orchestration.turn import Brief, PastMessage, TurnLimits, TurnTask
-from app.providers.base import Sampling
+from app.orchestration.turn import Brief
 from app.providers.offline.composition import DISCLOSURE
-from app.providers.offline.provider import offline_provider
-from plugins.cost.plugin import Spending
-from tests.providers.offline.calls import POSTING
-
-
-@dataclass
-class Talk:
-    """A conversation that keeps what the service would keep between turns."""
-
-    plugins_dir: Path = REPOSITORY_ROOT / "plugins"
-    brief: Brief = field(default_factory=lambda: Brief(job_description=POSTING))
-    agent: str | None = None
-    history: tuple[PastMessage, ...] = ()
-    sets: dict[str, QuestionSet] = field(default_factory=dict)
-    seen: tuple[str, ...] = ()
-    events: list[TurnEvent] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        settings = Settings(_env_file=None, plugins_dir=self.plugins_dir)
-        self.provider = offline_provider(settings)
-        self.conductor = Conductor(load_catalog(self.plugins_dir), self.provider, TurnLimits(silence_seconds=10))
-
-    async def say(self, message: str, *, technique: str | None = None) -> TurnAnswer:
-        self.events = []
-        task = TurnTask(
-            turn_id=uuid4(),
-            message=message,
-            agent=self.agent,
-            technique=technique,
-            brief=self.brief,
-            is_level_fixed=False,
-            is_count_fixed=False,
-            history=self.history,
-            question_sets=self.sets,
-            seen_questions=self.seen,
-            model=self.provider.default_model,
-            sampling=Sampling(),
-            spending=Spending(Decimal(0), 0, 0, 0, 0),
-        )
-        answer = await self.conductor.run(task, self.events.append)
-        self.agent = answer.agent
-        self.history += (PastMessage(True, message), PastMessage(False, answer.reply))  # noqa: FBT003 - its one flag
-        self.brief = replace(self.brief, experience_level=answer.experience_level)
-        if answer.question_set is not None:
-            kind = answer.question_set.interview_type
-            self.sets = {key: value for key, value in self.sets.items() if key != kind} | {kind: answer.question_set}
-            self.seen += tuple(question.text for question in answer.question_set.questions)
-        return answer
-
-    @property
-    def calls(self) -> Sequence[str | None]:
-        """The functions of the last turn's model calls; None is an agent's own decision."""
-        return [event.call.function for event in self.events if isinstance(event, UsageUpdated)]
+from tests.providers.offline.talk import shape, talking
 
 
 def new_set(answer: TurnAnswer) -> QuestionSet:
@@ -79,89 +20,151 @@ def new_set(answer: TurnAnswer) -> QuestionSet:
 
 
 async def test_three_turns_with_as_many_model_calls_as_designed() -> None:
-    talk = Talk()
+    async with talking() as talk:
+        first = await talk.say("I have a senior backend interview on Tuesday")
+        assert talk.calls == [None, None, "few_shot"]
+        assert (first.agent, len(new_set(first).questions), new_set(first).revision) == ("technical", 5, 1)
+        assert first.reply.startswith(DISCLOSURE)
+        assert first.experience_level == "senior"
+        assert any(question.requirement for question in new_set(first).questions)
 
-    first = await talk.say("I have a senior backend interview on Tuesday")
-    assert talk.calls == [None, None, "few_shot"]
-    assert (first.agent, len(new_set(first).questions), new_set(first).revision) == ("technical", 5, 1)
-    assert first.reply.startswith(DISCLOSURE)
-    assert first.experience_level == "senior"
-    assert any(question.requirement for question in new_set(first).questions)
+        second = await talk.say("make question 3 harder")
+        assert talk.calls == [None, "few_shot"]
+        assert new_set(second).revision == 2
+        assert shape(new_set(first), new_set(second)) == (1, 2, 0, 4, 5)
+        assert new_set(second).questions[2].text.startswith(new_set(first).questions[2].text + " ")
+        assert "Question 3 is harder now: " in second.reply
 
-    second = await talk.say("make question 3 harder")
-    assert talk.calls == [None, "few_shot"]
-    before, after = new_set(first).questions, new_set(second).questions
-    assert new_set(second).revision == 2
-    assert [old.position for old, new in zip(before, after, strict=True) if old != new] == [3]
-    assert [new.id for new in after if new.position != 3] == [old.id for old in before if old.position != 3]
-    assert after[2].text.startswith(before[2].text + " ")
-    assert "Question 3 is harder now: " in second.reply
-
-    third = await talk.say("why would they ask that?")
-    assert talk.calls == [None]
-    assert third.question_set is None
-    assert "**Question 3**" in third.reply
-    assert "no language model was used" in third.reply
+        third = await talk.say("why would they ask that?")
+        assert talk.calls == [None]
+        assert third.question_set is None
+        assert "**Question 3**" in third.reply
+        assert "no language model was used" in third.reply
 
 
 async def test_a_given_type_takes_two_model_calls() -> None:
-    talk = Talk(agent="case_study")
-    answer = await talk.say("I have an interview as a software engineer")
-    assert talk.calls == [None, "structured_output"]
-    assert all(question.case is not None for question in new_set(answer).questions)
+    async with talking(agent="case_study") as talk:
+        answer = await talk.say("I have an interview as a software engineer")
+        assert [call is None for call in talk.calls] == [True, False]
+        assert all(question.case is not None for question in new_set(answer).questions)
 
 
 async def test_another_type_is_handed_over_without_a_word() -> None:
-    talk = Talk()
-    await talk.say("coding interview")
-    answer = await talk.say("now behavioral questions for the same job")
-    assert talk.calls == [None, None, "zero_shot"]
-    assert [(handoff.source, handoff.target) for handoff in answer.handoffs] == [("technical", "behavioral")]
-    assert answer.reply.startswith(DISCLOSURE)
+    async with talking() as talk:
+        await talk.say("coding interview")
+        answer = await talk.say("now behavioral questions for the same job")
+        assert [(handoff.source, handoff.target) for handoff in answer.handoffs] == [("technical", "behavioral")]
+        assert answer.reply.startswith(DISCLOSURE)
 
 
 async def test_back_in_a_type_its_set_is_still_there_to_change() -> None:
-    talk = Talk()
-    first = await talk.say("coding interview")
-    await talk.say("now behavioral questions")
-    answer = await talk.say("make technical question 2 harder")
-    assert answer.agent == "technical"
-    assert new_set(answer).revision == 2
-    assert [
-        new.position for old, new in zip(new_set(first).questions, new_set(answer).questions, strict=True) if old != new
-    ] == [2]
+    async with talking() as talk:
+        first = await talk.say("coding interview")
+        await talk.say("now behavioral questions")
+        answer = await talk.say("make technical question 2 harder")
+        assert (answer.agent, new_set(answer).revision) == ("technical", 2)
+        assert shape(new_set(first), new_set(answer)) == (1, 0, 3, 4, 5)
+
+
+async def test_the_parts_of_a_mixed_wish_come_one_after_the_other() -> None:
+    async with talking() as talk:
+        first = await talk.say("3 technical, 2 behavioral")
+        assert (first.agent, len(new_set(first).questions)) == ("technical", 3)
+        assert 'The 2 behavioral ones come from another coach: say "go on".' in first.reply
+        second = await talk.say("go on")
+        assert (second.agent, len(new_set(second).questions)) == ("behavioral", 2)
+        assert set(talk.sets) == {"technical", "behavioral"}
+
+
+async def test_a_set_can_grow_to_twenty_and_no_further() -> None:
+    async with talking(agent="technical") as talk:
+        await talk.say("10 questions please")
+        grown = await talk.say("20 more")
+        assert len(new_set(grown).questions) == 20
+        assert len({question.text for question in new_set(grown).questions}) == 20
+        full = await talk.say("5 more")
+        assert full.question_set is None
+        assert "The set is full" in full.reply
+
+
+async def test_a_lasting_wish_holds_in_later_turns() -> None:
+    async with talking(agent="technical") as talk:
+        await talk.say("no SQL from now on, 5 questions please")
+        assert any("SQL" in wish for wish in talk.brief.wishes)
+        for message in ("5 more", "replace 1 and 2", "new questions"):
+            answer = await talk.say(message)
+            said = [f"{question.text} {question.category}".lower() for question in new_set(answer).questions]
+            assert not [text for text in said if " sql" in text]
+
+
+async def test_undo_goes_back_and_forth() -> None:
+    async with talking(agent="technical") as talk:
+        first = await talk.say("questions please")
+        await talk.say("drop 2")
+        undone = await talk.say("undo")
+        assert shape(new_set(first), undone.question_set) == (1, 2, 3, 4, 5)
+        assert new_set(undone).revision == 3
+        again = await talk.say("version 2")
+        assert shape(new_set(first), again.question_set) == (1, 3, 4, 5)
+
+
+async def test_no_question_comes_back_in_a_long_conversation() -> None:
+    async with talking(agent="technical") as talk:
+        given = [question.text for question in new_set(await talk.say("5 questions")).questions]
+        for message in (
+            "5 more",
+            "replace 2 and 3",
+            "new questions",
+            "make all harder",
+            "two more like 1",
+            "replace 1",
+        ):
+            before = talk.own_set
+            answer = await talk.say(message)
+            places = shape(before, answer.question_set)
+            assert places is not None
+            fresh = [q.text for q, place in zip(new_set(answer).questions, places, strict=True) if not place]
+            assert not set(fresh) & set(given), message
+            assert "came back" not in answer.reply
+            given += fresh
 
 
 async def test_spending_is_told_from_the_ledger() -> None:
-    talk = Talk()
-    await talk.say("coding interview")
-    answer = await talk.say("what have I spent?")
-    assert talk.calls == [None, None]
-    assert "$0" in answer.reply
+    async with talking() as talk:
+        await talk.say("coding interview")
+        answer = await talk.say("what have I spent?")
+        assert talk.calls == [None, None]
+        assert "$0" in answer.reply
 
 
-async def test_a_technique_asked_for_in_the_request_is_the_one_used() -> None:
-    talk = Talk(agent="technical")
-    answer = await talk.say("questions please", technique="chain_of_thought")
-    assert new_set(answer).technique == "chain_of_thought"
+@pytest.mark.parametrize("technique", ["few_shot", "chain_of_thought", "zero_shot", "role_based", "structured_output"])
+@pytest.mark.parametrize("agent", ["technical", "behavioral", "case_study", "reverse"])
+async def test_a_technique_asked_for_in_the_request_is_the_one_used_and_gives_all_it_should(
+    agent: str, technique: str
+) -> None:
+    async with talking(agent=agent) as talk:
+        answer = await talk.say("questions please", technique=technique)
+        assert new_set(answer).technique == technique
+        assert talk.calls == [None, technique], "nothing had to be mended"
+        assert len(new_set(answer).questions) == 5
 
 
 async def test_questions_arrive_one_by_one_and_the_reply_is_what_was_streamed() -> None:
-    talk = Talk(agent="reverse")
-    answer = await talk.say("8 questions please")
-    ready = [event.question for event in talk.events if isinstance(event, QuestionReady)]
-    assert tuple(ready) == new_set(answer).questions
-    assert len(ready) == 8
-    assert "".join(event.text for event in talk.events if isinstance(event, TextDelta)) == answer.reply
+    async with talking(agent="reverse") as talk:
+        answer = await talk.say("8 questions please")
+        assert tuple(talk.ready) == new_set(answer).questions
+        assert len(talk.ready) == 8
+        assert talk.last is not None
+        assert talk.last.text_seen == answer.reply
 
 
 @pytest.mark.parametrize("agent", ["technical", "behavioral", "case_study", "reverse"])
 async def test_a_wrong_position_is_asked_back(agent: str) -> None:
-    talk = Talk(agent=agent)
-    await talk.say("questions please")
-    answer = await talk.say("make question 9 harder")
-    assert talk.calls == [None]
-    assert "has 5 questions" in answer.reply
+    async with talking(agent=agent) as talk:
+        await talk.say("questions please")
+        answer = await talk.say("make question 9 harder")
+        assert talk.calls == [None]
+        assert "has 5 questions" in answer.reply
 
 
 async def test_a_fifth_type_works_without_a_line_of_python(tmp_path: Path) -> None:
@@ -172,15 +175,15 @@ async def test_a_fifth_type_works_without_a_line_of_python(tmp_path: Path) -> No
         "instructions: You practise the talk about money.\n",
         encoding="utf-8",
     )
-    talk = Talk(plugins_dir=plugins)
-    answer = await talk.say("they made me a counter-offer, help")
-    assert talk.calls == [None, None, "plain"]
-    assert (answer.agent, len(new_set(answer).questions)) == ("salary_negotiation", 5)
-    assert "no bank for salary negotiation yet" in answer.reply
+    async with talking(plugins) as talk:
+        answer = await talk.say("they made me a counter-offer, help")
+        assert talk.calls == [None, None, "plain"]
+        assert (answer.agent, len(new_set(answer).questions)) == ("salary_negotiation", 5)
+        assert "no bank for salary negotiation yet" in answer.reply
 
 
 async def test_a_greeting_is_answered_by_triage() -> None:
-    talk = Talk(brief=Brief())
-    answer = await talk.say("hi")
-    assert (answer.agent, answer.question_set) == ("triage", None)
-    assert "Which interview" in answer.reply
+    async with talking(brief=Brief()) as talk:
+        answer = await talk.say("hi")
+        assert (answer.agent, answer.question_set) == ("triage", None)
+        assert "Which interview" in answer.reply

@@ -20,14 +20,13 @@ from app.providers.offline.provider import (
     PIECE_CHARACTERS,
     OfflineChatCompletion,
     OfflineExecutionSettings,
-    offline_provider,
 )
 from app.providers.registry import active_provider
 from tests.providers.offline.calls import POSTING, history, prompt, tools_of
 
 
 def service() -> OfflineChatCompletion:
-    found = offline_provider(Settings(_env_file=None)).service(MODEL)
+    found = active_provider(Settings(_env_file=None)).service(MODEL)
     assert isinstance(found, OfflineChatCompletion)
     return found
 

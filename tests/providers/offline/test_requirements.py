@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.providers.offline.posting import Posting, reads_like_a_duty
+from app.bank.posting import Posting, reads_like_a_duty
 from tests.providers.offline.calls import produce
 
 TRAPS = """Support Associate

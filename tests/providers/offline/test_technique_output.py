@@ -4,13 +4,27 @@ from typing import Any
 
 import pytest
 import yaml
+from semantic_kernel.contents import ChatHistory
 
+from app.bank.questions import Difficulty, Level, QuestionBank
 from app.core.config import REPOSITORY_ROOT
-from app.providers.offline.bank import Difficulty, Level, QuestionBank
+from app.core.fences import fence
 from app.providers.offline.composition import DISCLOSURE
 from app.providers.offline.engine import Engine
-from tests.providers.offline.calls import POSTING, TECHNIQUES, TYPES, as_current, produce, real_bank, texts
-from tests.providers.offline.test_bank import ITEM, write_bank
+from app.providers.offline.persona import plain_voice
+from tests.bank.test_questions import ITEM, write_bank
+from tests.providers.offline.calls import (
+    POSTING,
+    TECHNIQUES,
+    TYPES,
+    as_current,
+    produce,
+    prompt,
+    real_bank,
+    real_engine,
+    said,
+    texts,
+)
 
 JOB_DESCRIPTIONS = REPOSITORY_ROOT.parent / "shared" / "data" / "job_descriptions.jsonl"
 NURSE = (
@@ -26,9 +40,12 @@ SMALL = [
 
 def small_engine(folder: Path) -> Engine:
     (usual,) = yaml.safe_load(ITEM)
-    keys = ("id", "level", "difficulty", "category", "text", "twist")
-    items = [{**usual, **dict(zip(keys, values, strict=True)), "skills": ["sql"]} for values in SMALL]
-    return Engine(QuestionBank.load(write_bank(folder, yaml.safe_dump(items), "technical")))
+    keys = ("id", "difficulty", "category", "text", "twist")
+    for level in ("mid", "senior"):
+        rows = [(name, *values) for name, at, *values in SMALL if at == level]
+        items = [{**usual, **dict(zip(keys, values, strict=True)), "skills": ["sql"]} for values in rows]
+        write_bank(folder, yaml.safe_dump(items), "technical", f"{level}.yaml")
+    return Engine(QuestionBank.load(folder))
 
 
 @pytest.mark.parametrize("level", Level)
@@ -43,8 +60,10 @@ def test_as_many_questions_as_asked_for_and_none_twice(interview_type: str, leve
 @pytest.mark.parametrize("interview_type", TYPES)
 def test_the_output_keeps_the_contract(interview_type: str, technique: str) -> None:
     document = produce(interview_type=interview_type, technique=technique)
-    keys = ["summary", "experience_level", "questions", "recommendations"]
-    assert list(document) == ([*keys[:2], "coverage_plan", *keys[2:]] if technique == "chain_of_thought" else keys)
+    assert list(document) == ["coverage_plan", "summary", "experience_level", "questions", "recommendations"]
+    plan = document["coverage_plan"]
+    assert len(plan) == (len(document["questions"]) if technique == "chain_of_thought" else 0)
+    assert all(list(row) == ["requirement", "competency", "level_signal", "minutes"] for row in plan)
     assert document["summary"].startswith(DISCLOSURE)
     assert 3 <= len(document["recommendations"]) <= 5
     assert len(set(document["recommendations"])) == len(document["recommendations"])
@@ -130,7 +149,6 @@ def test_the_techniques_differ_in_order() -> None:
     assert [entry["requirement"] for entry in planned["coverage_plan"]] == [
         item["requirement"] for item in planned["questions"]
     ]
-    assert sum(item["requirement"] is None for item in produce()["questions"]) >= 1
 
 
 @pytest.mark.parametrize(
@@ -141,11 +159,16 @@ def test_the_techniques_differ_in_order() -> None:
         ({"style": "sceptical"}, "I doubt"),
     ],
 )
-def test_an_interviewer_colours_the_follow_ups_and_nothing_else(interviewer: dict[str, str], opening: str) -> None:
+def test_an_interviewer_colours_voice_and_follow_ups_and_nothing_else(
+    interviewer: dict[str, str], opening: str
+) -> None:
     plain, coloured = produce(technique="role_based"), produce(technique="role_based", interviewer=interviewer)
     assert all(item["follow_ups"][0].startswith(opening) for item in coloured["questions"])
+    assert texts(plain) != texts(coloured)
     for item in (*plain["questions"], *coloured["questions"]):
         del item["follow_ups"]
+        item["text"] = plain_voice(item["text"])
+        assert len(item["text"].split()) <= 45
     assert plain["questions"] == coloured["questions"]
 
 
@@ -252,12 +275,31 @@ def test_replacing_keeps_the_topic() -> None:
 def test_shorter_drops_the_twist_or_the_sentence_in_between() -> None:
     two = next(question for question in real_bank().of_type("technical") if question.text.count(". ") == 2)
     current = [{"position": 1, "text": two.text, "difficulty": two.difficulty, "category": two.category}]
-    shorter = produce(positions=[1], current=current, seen=[two.text], request="shorter", level=two.level)
+    fields: dict[str, Any] = {"change": "reword", "positions": [1], "seen": [two.text], "level": two.level}
+    shorter = produce(current=current, request="shorter", **fields)
     assert len(texts(shorter)[0]) < len(two.text)
     assert texts(shorter)[0].split(".")[0] == two.text.split(".")[0]
     current[0]["text"] = f"{two.text} {two.twist}"
-    untwisted = produce(positions=[1], current=current, seen=[two.text], request="shorter", level=two.level)
-    assert texts(untwisted) == [two.text]
+    assert texts(produce(current=current, request="shorter", **fields)) == [two.text]
+
+
+def test_a_rewording_brings_every_question_also_one_that_is_not_the_banks() -> None:
+    current = [{"position": 1, "text": "Written by a model?", "difficulty": "hard", "category": "security"}]
+    document = produce(change="reword", positions=[1], current=current, request="shorter")
+    assert [(item["text"], item["difficulty"]) for item in document["questions"]] == [("Written by a model?", "hard")]
+
+
+def test_there_is_nothing_to_mend() -> None:
+    chat = ChatHistory(system_message="You mend.")
+    chat.add_user_message("Needs: " + fence("needs", "{}", "0a1b2c3d") + prompt())
+    assert json.loads(said(real_engine().decide(chat, None)))["questions"] == []
+
+
+def test_no_worked_example_of_the_prompt_is_given_as_a_question() -> None:
+    shown = produce()["questions"][0]["text"]
+    chat = ChatHistory(system_message=f"Examples: {json.dumps({'text': shown})}")
+    chat.add_user_message(prompt())
+    assert shown not in texts(json.loads(said(real_engine().decide(chat, None))))
 
 
 def test_a_question_that_is_not_the_banks_is_replaced_whole() -> None:
@@ -267,7 +309,7 @@ def test_a_question_that_is_not_the_banks_is_replaced_whole() -> None:
     assert after["questions"][0]["category"] == "security"
 
 
-@pytest.mark.parametrize("request_text", ["harder", "easier", "shorter", "replace them", "swap for SQL"])
+@pytest.mark.parametrize("request_text", ["harder", "easier", "replace them", "swap for SQL"])
 @pytest.mark.parametrize("interview_type", TYPES)
 def test_a_whole_set_can_be_changed_again_and_again(interview_type: str, request_text: str) -> None:
     document = produce(interview_type=interview_type, level="mid")

@@ -1,6 +1,6 @@
 import pytest
 
-from app.providers.offline.bank import Level
+from app.bank.questions import Level
 from app.providers.offline.wishes import Change, change_in, count_in, level_in, positions_in
 
 
