@@ -147,7 +147,8 @@ async def test_one_question_of_another_level_does_not_relabel_the_set(
     before = replace(question_set(3), experience_level=ExperienceLevel.SENIOR)
     positions = {"positions": "2"} if change == "replace" else {}
     model_server.script(
-        calls("technical-few_shot", change=change, count="1", stated_level="mid", **positions), says_questions(1, first=9)
+        calls("technical-few_shot", change=change, count="1", stated_level="mid", **positions),
+        says_questions(1, first=9),
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("a mid-level one", agent="technical", question_sets={"technical": before})

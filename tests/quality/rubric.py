@@ -5,7 +5,6 @@ items follow the rules that the prompts in `plugins/` give a model. An item that
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -152,14 +151,6 @@ def _minutes(subject: Subject) -> Iterator[Verdict]:
         yield Verdict(is_usual, f"{question.time_minutes} min: {question.text}")
 
 
-def _total(subject: Subject) -> Iterator[Verdict]:
-    """The candidate is told how long the set takes."""
-    total = sum(question.time_minutes for question in subject.questions)
-    # Each question's own line ends with "· 15 min"; that is no total.
-    is_told = re.search(rf"(?<!\d)(?<!\u00b7 ){total}[ \u00a0]min", subject.reply) is not None
-    yield Verdict(is_told, f"{total} minutes not named in the reply")
-
-
 def _criteria(subject: Subject) -> Iterator[Verdict]:
     for question in subject.questions:
         found = len(question.evaluation_criteria)
@@ -287,7 +278,6 @@ CHECKS: Mapping[str, Check] = {
     "one ask": _one_ask,
     "open": _open,
     "minutes": _minutes,
-    "total": _total,
     "criteria": _criteria,
     "verbs": _verbs,
     "no traits": _traits,
