@@ -8,6 +8,7 @@ import pytest
 from rapidfuzz import fuzz
 
 from app.bank.questions import BankQuestion, Difficulty, Level, QuestionBank
+from app.bank.skills import SkillFinder
 from app.core.config import REPOSITORY_ROOT
 
 TYPES = ("behavioral", "case_study", "reverse", "technical")
@@ -118,3 +119,19 @@ def test_nothing_is_asked_twice() -> None:
         and fuzz.token_sort_ratio(first.text, second.text) >= NEAR_DUPLICATE
     ]
     assert twins == []
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "Prepare me for the technical interview next week, please",
+        "I have interviews for a senior role on Tuesday; give me five hard questions",
+        "Another set of questions for this job: I am a lead, and my team is new to me",
+        "behavioral questions, a case study, and what to ask the employer",
+    ],
+)
+def test_what_everybody_says_is_no_skill(request_text: str) -> None:
+    """A skill called `interviews` would make every request ask for recruiting."""
+    finder = SkillFinder(shipped_bank().skill_names())
+
+    assert [mention.skill for mention in finder.find(request_text, is_request=True)] == []
