@@ -38,6 +38,8 @@ class ComparisonService:
         self._provider = provider
         self._conductor = conductor
         self._running: set[asyncio.Future[list[None]]] = set()
+        self._calls_ahead = 0
+        """Of comparisons that are not in the ledger yet."""
         self._is_stopping = False
 
     async def stop(self) -> None:
@@ -65,10 +67,30 @@ class ComparisonService:
             model=request.model,
         )
         check_texts(request)
-        async with self._database.reading() as session:
-            await usage_service.check_limits(session, self._settings, provider=self._provider.name, calls=len(names))
         started = time.monotonic()
         trials = [_Trial(self._conductor, self._task(request, name), request.interview_type) for name in names]
+        # Reserved at once: of two comparisons that look at the ledger together, one may be too many.
+        self._calls_ahead += len(names)
+        try:
+            async with self._database.reading() as session:
+                await usage_service.check_limits(
+                    session, self._settings, provider=self._provider.name, calls=self._calls_ahead
+                )
+            await self._run(trials)
+        finally:
+            self._calls_ahead -= len(names)
+        if all(trial.error for trial in trials):
+            raise next(trial.error for trial in trials if trial.error)
+        model = trials[0].task.model
+        return ComparePublic(
+            interview_type=request.interview_type,
+            results=[trial.result() for trial in trials],
+            usage=usage_service.turn_usage([call for trial in trials for call in trial.calls], model=model),
+            duration_ms=round((time.monotonic() - started) * 1000),
+        )
+
+    async def _run(self, trials: Sequence["_Trial"]) -> None:
+        """Run them at the same time, and book what they took, however they end."""
         running = asyncio.gather(*(trial.run() for trial in trials))
         self._running.add(running)
         try:
@@ -80,15 +102,6 @@ class ComparisonService:
         finally:
             self._running.discard(running)
             await self._book([call for trial in trials for call in trial.calls])
-        if all(trial.error for trial in trials):
-            raise next(trial.error for trial in trials if trial.error)
-        model = trials[0].task.model
-        return ComparePublic(
-            interview_type=request.interview_type,
-            results=[trial.result() for trial in trials],
-            usage=usage_service.turn_usage([call for trial in trials for call in trial.calls], model=model),
-            duration_ms=round((time.monotonic() - started) * 1000),
-        )
 
     async def _book(self, calls: Sequence[ModelCall]) -> None:
         async with self._database.transaction() as session:

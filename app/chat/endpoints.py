@@ -1,7 +1,8 @@
 """`POST /chat`, the turns it starts, and the catalog. What the service answers is only put into HTTP's form here."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -39,6 +40,7 @@ router = APIRouter(prefix="/api/v1")
 
 EVENT_STREAM = "text/event-stream"
 MAX_SEQ = 2**31 - 1
+DISCONNECT_POLL_SECONDS = 0.5
 
 
 def chat_service(request: Request) -> ChatService:
@@ -138,23 +140,40 @@ async def cancel_turn(turn_id: UUID, service: ChatServiceDep) -> None:
         BudgetExhausted,
         ProviderError,
         ProviderUnavailable,
+        TurnStopped,
         TurnInterrupted,
         TurnTimeout,
     ),
     tags=["chat"],
 )
-async def compare_techniques(body: CompareRequest, service: ComparisonServiceDep) -> ComparePublic:
+async def compare_techniques(body: CompareRequest, service: ComparisonServiceDep, request: Request) -> ComparePublic:
     """Two to five techniques on the same request at the same time; only the usage figures are kept.
 
     One model call each, or two where an answer has to be mended.
     """
-    return await service.compare(body)
+    return await while_connected(request, service.compare(body))
 
 
 @router.get("/catalog", tags=["catalog"])
 async def read_catalog(service: ChatServiceDep) -> CatalogPublic:
     """Interview types, techniques, levels, and models with their prices; which provider is active."""
     return service.catalog()
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, ComparePublic]) -> ComparePublic:
+    """What the work comes to; it is stopped when nobody waits for it any more, as its result can be had nowhere else.
+
+    Raises:
+        TurnStopped: the client has left; nobody reads this.
+    """
+    task = asyncio.create_task(work)
+    while not task.done():
+        await asyncio.wait({task}, timeout=DISCONNECT_POLL_SECONDS)
+        if not task.done() and await request.is_disconnected():
+            task.cancel()
+            await asyncio.wait({task})
+            raise TurnStopped("The client left.")
+    return task.result()
 
 
 def event_stream(events: AsyncIterator[LoggedEvent | None]) -> Response:

@@ -35,8 +35,9 @@ def _with_words(value: str) -> str:
 
 
 Document = Annotated[
-    PlainText,
+    str,
     StringConstraints(min_length=DOCUMENT_MIN_CHARACTERS, max_length=DOCUMENT_CHARACTERS),
+    AfterValidator(_storable),
     AfterValidator(_with_words),
 ]
 

@@ -12,6 +12,7 @@ from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import TurnState
 
 EDITING_PLUGIN = "questions"
+NOTE_CHARACTERS = 600
 
 Positions = Annotated[str, 'Positions in the current set, for example "3" or "1,4"']
 Note = Annotated[
@@ -103,7 +104,7 @@ class EditingPlugin:
         state = self._state
         state.question_set = replace(of or base, revision=base.revision + 1, questions=placed)
         lines = "\n".join(f"{question.position}. {question.text}" for question in placed)
-        state.say(f"{filled_in(note) or default}\n\n{lines}\n")
+        state.say(f"{filled_in(note)[:NOTE_CHARACTERS] or default}\n\n{lines}\n")
         logger.info("set_edited", interview_type=self._interview_type, questions=len(placed))
         return DONE
 

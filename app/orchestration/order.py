@@ -24,7 +24,7 @@ LEAST_DATA_TOKENS = 2_000
 WISH_CHARACTERS, MAX_WISHES = 200, 10
 FOCUS_CHARACTERS = 500
 
-_POSITIONS = re.compile(r"(?<!\d)(\d{1,3})(?!\d)(?:\s*(?:[-\u2013]|to)\s*(\d{1,3})(?!\d))?")
+_POSITIONS = re.compile(r"(?<![\d-])(\d{1,3})(?!\d)(?:\s*(?:[-\u2013]|to)\s*(\d{1,3})(?!\d))?")
 
 
 class Change(StrEnum):

@@ -97,8 +97,13 @@ def _case(value: Any) -> Any:
     return value if isinstance(value, Case) else None
 
 
-Text = Annotated[str, BeforeValidator(text_of)]
-Texts = Annotated[list[str], BeforeValidator(texts_of)]
+TEXT_CHARACTERS, TEXTS = 5_000, 20
+"""More of one text or list than that is a model that runs away."""
+
+Text = Annotated[str, BeforeValidator(lambda value: text_of(value)[:TEXT_CHARACTERS])]
+Texts = Annotated[
+    list[str], BeforeValidator(lambda value: [text[:TEXT_CHARACTERS] for text in texts_of(value)[:TEXTS]])
+]
 
 
 class Case(BaseModel):

@@ -125,6 +125,7 @@ class TurnState:
         self._function: str | None = None
         self._is_optional = False
         self._has_decided = False
+        self._has_left_out = False
 
     # What the filters and the conductor do.
 
@@ -147,6 +148,7 @@ class TurnState:
         """
         is_first = not self._has_decided
         self._has_decided = True
+        self._has_left_out = self._has_left_out or not is_first
         return is_first
 
     def patience_ends(self) -> float:
@@ -173,6 +175,8 @@ class TurnState:
         Raises:
             ProviderError: the model said nothing at all.
         """
+        if self._has_left_out and self.question_set is not None:
+            self.say("\nOne change at a time: what else you asked for follows with your next message.\n")
         reply = "".join(self._reply)
         if not reply.strip() or self.active_agent is None:
             raise ProviderError("The model came to no answer. Your message is kept: try again, or ask more simply.")

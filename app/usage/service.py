@@ -20,6 +20,9 @@ from app.usage.repository import LedgerTotals
 from app.usage.schemas import Usage
 from plugins.cost.prices import OFFLINE
 
+RUNNING_CALLS_SECONDS = 60
+"""What a client is told to wait for calls that have not ended."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -73,8 +76,14 @@ async def check_limits(session: AsyncSession, settings: Settings, *, provider: s
         return
     now = utc_now()
     limit = settings.rate_limit_calls_per_hour
+    if calls > limit:
+        raise RateLimited(
+            f"This needs room for {calls} model calls, and the limit is {limit} per hour. Ask for less, or wait for "
+            "what is running.",
+            retry_after_seconds=RUNNING_CALLS_SECONDS,
+        )
     # There is room again when this call is an hour old.
-    leaving = await repository.nth_newest_call(session, max(limit - calls + 1, 1), provider=provider)
+    leaving = await repository.nth_newest_call(session, limit - calls + 1, provider=provider)
     if leaving is not None and leaving + timedelta(hours=1) > now:
         wait = ceil((leaving + timedelta(hours=1) - now).total_seconds())
         raise RateLimited(

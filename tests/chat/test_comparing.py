@@ -162,3 +162,24 @@ async def test_the_limit_counts_every_technique_before_money_is_spent(
 
     problem_of(response, status=429, code="rate_limited")
     assert len(model_server.requests) == 2, "one call had room, two had not"
+
+
+async def test_comparisons_at_the_same_time_share_the_limit(
+    serve: Serve, openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    model_server.respond_with(lambda _: says_questions(2, pieces=20, delay=0.02))
+    async with serve(openai_settings(rate_limit_calls_per_hour=4)) as client:
+        answers = await asyncio.gather(*(client.post(COMPARE, json=REQUEST) for _ in range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429, 429]
+    assert len(model_server.requests) == 4
+
+
+async def test_a_client_that_leaves_stops_the_model_calls(
+    serve: Serve, openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    model_server.respond_with(lambda _: says_questions(2, pieces=100, delay=0.1))
+    async with serve(openai_settings()) as client:
+        with pytest.raises(httpx2.ReadTimeout):
+            await client.post(COMPARE, json=REQUEST, timeout=1.0)
+        await model_server.until(lambda: model_server.answers_in_flight == 0, timeout_seconds=5)
