@@ -60,6 +60,30 @@ _LEVEL_WORDS: tuple[tuple[Level, str], ...] = (
     (Level.SENIOR, r"senior|sr\.?|charge nurse|expert|experienced"),
 )
 _LEVELS = tuple((level, re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)) for level, words in _LEVEL_WORDS)
+_PEOPLE_OF_A_LEVEL = (
+    r"juniors|seniors|interns|trainees|apprentices|graduates|students|freshers|leads|directors|principals|experts|chiefs"
+    r"|(?:junior|jr\.?|graduate|trainee|student|senior|sr\.?|lead|principal|staff)"
+    r" (?:\w+ )?(?:people|staff|colleagues|leadership|management|\w+[^s\W]s)"
+    r"|(?<=\ba )(?:junior|senior|trainee|apprentice|lead|graduate)(?! \w)"
+)
+_OTHER_PEOPLE = re.compile(
+    r"\b(?:(?:mentor|coach|manag|supervis|guid|support|train|teach|help|hir|recruit|oversee|grow|develop|lead)"
+    r"(?:e|es|s|ing|ed)?|pair(?:ing)? with|work(?:s|ing)? (?:closely )?(?:with|alongside|under)|team of)"
+    rf"\s+(?:(?!as\b|for\b)[\w-]+\s+){{0,3}}?(?:{_PEOPLE_OF_A_LEVEL})\b"
+    r"|\b(?:report(?:s|ing)?(?: directly)? to|led by)\b[^.;\n]*",
+    re.IGNORECASE,
+)
+"""People whom the job has to do with; their level is not the candidate's."""
+
+_WANTED = re.compile(
+    r"\b(?:(?:looking|searching) for|seek(?:s|ing)?|hir(?:e|es|ing)|need(?:s|ed)?|want(?:s|ed)?|recruit(?:s|ing)?"
+    r"|join \w+ as|appoint|suchen)\s+(?:an?|our|the|one|eine?n?)\s+(?P<title>[^.,;\n]{3,60})",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"(?<!\bSr)(?<!\bJr)[.!?:;](?=\s|$)|\s[\u2013\u2014|]\s")
+MAX_TITLE_WORDS = 8
+"""A first sentence up to this length is a job title."""
+
 _YEARS = re.compile(
     r"(\d{1,2})\s*(?:\+|plus|or more)?\s*(?:[-\u2013]\s*\d{1,2}\s*)?(?:\+\s*)?(?:years|yrs|jahre|años|年)",
     re.IGNORECASE,
@@ -124,20 +148,34 @@ class SkillFinder:
 
 
 def level_of_title(text: str) -> Level | None:
-    """The level that a job title, or a line with one, names; the first word counts."""
+    """The level that a job title, or a line with one, names; the first word counts, of other people none."""
+    text = _OTHER_PEOPLE.sub(" ", text)
     found = [(match.start(), level) for level, words in _LEVELS if (match := words.search(text))]
     return min(found)[1] if found else None
 
 
 def level_of_posting(posting: Posting) -> Level | None:
     """The level in the title lines, else the one that the years of experience asked for suggest."""
-    for line in posting.titles:
+    for line in (*posting.titles, *_titles_in_running_text(posting)):
         if (level := level_of_title(line)) is not None:
             return level
     years = [int(match.group(1)) for match in _YEARS.finditer(posting.text) if int(match.group(1)) <= 15]
     if not years:
         return None
     return Level.SENIOR if years[0] >= 5 else Level.MID if years[0] >= 2 else Level.JUNIOR
+
+
+def _titles_in_running_text(posting: Posting) -> tuple[str, ...]:
+    """What a posting without a line for its title may name it by: a short first sentence, or "we need a ..."."""
+    if not posting.lines:
+        return ()
+    first = posting.lines[0].text
+    sentence = _SENTENCE_END.split(first, maxsplit=1)[0]
+    wanted = _WANTED.search(first)
+    return (
+        *((sentence,) if len(sentence.split()) <= MAX_TITLE_WORDS else ()),
+        *((wanted["title"],) if wanted else ()),
+    )
 
 
 def field_of_title(text: str) -> str | None:

@@ -199,7 +199,7 @@ THEMES: Mapping[str, str] = {
     "platform_strategy": r"platforms?\b",
     "plausibility": r"accura\w*|figures\b|numbers\b|to the penny|ad-?hoc|mis\b|no spelling",
     "portfolio_decision": (
-        r"roadmaps?|(?:project|product|investment) portfolios?|portfolio of|budget of|full p&l"
+        r"roadmaps?|(?:project|product|investment) portfolios?|portfolio of|full p&l"
         r"|invest(?:ment|ing)s?\b"
     ),
     "positioning": r"positioning|brand\w*|proposition|messaging",

@@ -220,6 +220,20 @@ def test_attacks_as_the_subject_of_a_job_are_ordinary_text() -> None:
         ("Data Analyst\n- 0-2 yrs", Level.JUNIOR),
         ("Support staff for lead generation", None),
         ("Barista", None),
+        (
+            "Senior Backend Engineer. Run Python services, model data. Mentor two juniors. " + "We ship. " * 9,
+            Level.SENIOR,
+        ),
+        ("We are looking for a senior engineer who runs our services. " + "We ship parcels. " * 6, Level.SENIOR),
+        ("Backend Engineer\n- Mentor juniors", None),
+        ("Backend Engineer\n- Mentor junior engineers", None),
+        ("Backend Engineer\n- Coach a junior", None),
+        ("Backend Engineer\n- Manage seniors\n- Report to the lead", None),
+        ("Backend Engineer\n- You work with senior engineers", None),
+        ("Backend Engineer\nReporting to the Director of Engineering", None),
+        ("Junior Developer\n- Work with senior engineers", Level.JUNIOR),
+        ("Engineering Manager\n- Manage senior engineers", Level.LEAD),
+        ("Technical Support Lead", Level.LEAD),
     ],
 )
 def test_the_level_is_read_from_title_or_years(posting: str, level: Level | None) -> None:

@@ -24,7 +24,14 @@ EXPECTED = {
     "POST /api/v1/turns/{turn_id}/cancel": READS | {"turn_not_running"},
     "POST /api/v1/compare": {
         *("validation_error", "input_rejected", "body_too_large", "rate_limited", "budget_exhausted"),
-        *("provider_error", "provider_unavailable", "turn_cancelled", "turn_interrupted", "turn_timeout", "internal_error"),
+        *(
+            "provider_error",
+            "provider_unavailable",
+            "turn_cancelled",
+            "turn_interrupted",
+            "turn_timeout",
+            "internal_error",
+        ),
     },
     "GET /api/v1/catalog": {"internal_error"},
     "GET /api/v1/questions": {"validation_error", "internal_error"},

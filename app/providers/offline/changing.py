@@ -14,6 +14,7 @@ from app.providers.offline.lasting import standing_wish
 from app.providers.offline.likeness import shortened
 from app.providers.offline.order import Kind
 from app.providers.offline.phrasing import listed
+from app.providers.offline.restraint import too_long
 from app.providers.offline.wishes import (
     MAX_COUNT,
     Change,
@@ -87,6 +88,8 @@ def change_questions(workshop: Workshop, conversation: Conversation) -> Decision
     """Questions added, made harder or easier, reworded or replaced; the others stay untouched."""
     if not conversation.own_size:
         return None
+    if text := too_long(conversation):
+        return _say(text)
     for decide in (_leave_out, _add, _reword, _step_beyond, _replace):
         if (decision := decide(workshop, conversation)) is not None:
             return decision

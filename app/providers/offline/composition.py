@@ -34,7 +34,7 @@ def compose(workshop: Workshop, order: Order) -> str:
         choice = _told(replacements)
     else:
         drafts = selector.new_set()
-        parts = (_choice(order, job, drafts, is_borrowed=selector.is_borrowed), _minutes(order, drafts))
+        parts = (_choice(order, selector, drafts), _alike(selector, drafts), _minutes(order, drafts))
         choice = " ".join(part for part in (*parts, _the_rest(workshop, order), _listener(order)) if part)
     is_planned = order.technique == CHAIN_OF_THOUGHT
     document: dict[str, Any] = {
@@ -108,11 +108,12 @@ def _planned(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _choice(order: Order, job: Job, drafts: Sequence[Draft], *, is_borrowed: bool) -> str:
+def _choice(order: Order, selector: Selector, drafts: Sequence[Draft]) -> str:
     """One sentence on why these questions."""
+    job = selector.job
     kind = order.interview_type.replace("_", " ")
     level = _level_words(job)
-    if is_borrowed:
+    if selector.is_borrowed:
         return (
             f"There is no bank for {kind} yet, so these are the general questions of other types that "
             f"fit best, {level}."
@@ -121,7 +122,7 @@ def _choice(order: Order, job: Job, drafts: Sequence[Draft], *, is_borrowed: boo
     parts = [f"{len(drafts)} {new}{kind} question{'' if len(drafts) == 1 else 's'}, {level}"]
     if job.role:
         parts.append(f"for the role of {job.role}, of which your posting says nothing")
-    if wished := _wished(job, drafts):
+    if wished := _wished(selector, drafts):
         parts.append(f"on {wished}")
     elif named := listed(list(dict.fromkeys(draft.evidence.wording for draft in drafts if draft.evidence))[:4]):
         parts.append(f"chosen for what your posting names ({named})")
@@ -135,7 +136,7 @@ def _choice(order: Order, job: Job, drafts: Sequence[Draft], *, is_borrowed: boo
     if order.posting and not job.role and general == len(drafts):
         parts.append("none of them tied to a line of your posting")
     principle = PRINCIPLES.get(order.technique, USUAL).said
-    return f"{', '.join(parts)}: {principle}.{_shortfall(order, job, drafts)}"
+    return f"{', '.join(parts)}: {principle}.{_unmet(selector, drafts)}{_shortfall(order, job, drafts)}"
 
 
 def _minutes(order: Order, drafts: Sequence[Draft]) -> str:
@@ -175,9 +176,43 @@ def _level_words(job: Job) -> str:
     return f"at {job.level} level{source}"
 
 
-def _wished(job: Job, drafts: Sequence[Draft]) -> str:
-    met = [topic.wording for topic in job.topics if any(topic.covers(draft.question) for draft in drafts)]
-    return listed(list(dict.fromkeys(met))[:4])
+def _topics(selector: Selector, drafts: Sequence[Draft], *, is_met: bool) -> str:
+    """The topics asked for that some question of the set is about, or those that none is."""
+    found = [
+        topic.wording
+        for topic in selector.job.topics
+        if any(selector.is_about(draft.question, topic) for draft in drafts) is is_met
+    ]
+    return listed(list(dict.fromkeys(found))[:4])
+
+
+def _wished(selector: Selector, drafts: Sequence[Draft]) -> str:
+    """The topics asked for, and how many of the questions are about them where not all are."""
+    named = _topics(selector, drafts, is_met=True)
+    count = sum(draft.is_wished for draft in drafts)
+    return named if not named or count == len(drafts) else f"{named} in {counted(count)}"
+
+
+def _unmet(selector: Selector, drafts: Sequence[Draft]) -> str:
+    """That the bank has nothing, or no more, on what was asked for; in front the space that parts it."""
+    job = selector.job
+    if unmet := _topics(selector, drafts, is_met=False):
+        return f" The bank has nothing unseen about {unmet} at {job.level} level."
+    if job.topics and not all(draft.is_wished for draft in drafts):
+        return f" The bank has no more about that at {job.level} level; the others fit the job."
+    return ""
+
+
+def _alike(selector: Selector, drafts: Sequence[Draft]) -> str:
+    """Whether the further questions resemble the one that they were to resemble."""
+    model = selector.model
+    if model is None or not drafts:
+        return ""
+    count = sum(selector.is_like_model(draft.question) for draft in drafts)
+    if count == len(drafts):
+        return f"Like question {model.position}: on {model.category.replace('_', ' ')}, or with the same skills."
+    said = "nothing more" if count == 0 else f"only {count} more"
+    return f"The bank has {said} like question {model.position} at {selector.job.level} level; the rest fits the job."
 
 
 def _shortfall(order: Order, job: Job, drafts: Sequence[Draft]) -> str:

@@ -14,9 +14,11 @@ from app.providers.offline.job import Workshop
 from app.providers.offline.lasting import is_lasting_limit
 from app.providers.offline.ordering import NUMBER, POLITELY, order_in
 from app.providers.offline.phrasing import counted, listed, numbered
-from app.providers.offline.wishes import count_asked, minutes_in, number_in, positions_in
+from app.providers.offline.undoing import REDO, again, before, kind_of
+from app.providers.offline.wishes import count_asked, minutes_in, number_in, positions_in, positions_said
 
 MAX_EDIT_CHARACTERS = 200
+HARDLY_ANY_MINUTES = 1
 _UNDO = 'Say "undo" to have it as before.'
 
 REMOVE = re.compile(
@@ -44,8 +46,8 @@ _ONLY_WHAT = re.compile(
 )
 _FEWER = re.compile(
     rf"\b(?:cut|reduce|trim|narrow|shrink|bring)\b[^.?!]{{0,25}}\bto (?:the (?:best|top) )?{NUMBER}\b"
-    rf"|\bonly (?:want |need |keep )?{NUMBER}(?: of (?:them|these|those)| questions?)?\W*$"
-    rf"|\b(?:the )?(?:best|top|most important) {NUMBER}\b",
+    rf"|\b(?:only|just) (?:want |need |keep )?{NUMBER}(?: of (?:them|these|those)| questions?)?\W*$"
+    rf"|\b(?:the )?most important {NUMBER}\b",
     re.IGNORECASE,
 )
 _SOME_FEWER = re.compile(r"\b(?:fewer|less) questions\b|\btoo many(?: questions)?\b", re.IGNORECASE)
@@ -67,7 +69,12 @@ _WANTS_BACK = re.compile(
     r"|^\W*(?:the )?(?:first|original)",
     re.IGNORECASE,
 )
-_NUMBERED_VERSION = re.compile(r"\b(?:version|revision|rev\.?)\s*#?(\d{1,2})\b", re.IGNORECASE)
+_NUMBERED_VERSION = re.compile(
+    r"(?:^\W*(?:(?:please|ok(?:ay)?|and|now|the|bitte)\W+)*"
+    r"|\b(?:to|restore|back|use|take|show|give me|want|undo|revert)\s+(?:me\s+)?"
+    r"(?:to\s+)?(?:the\s+)?)(?:version|revision|rev\.?)\s*#?(\d{1,9})(?=\W*(?:please|again|back|bitte|now|\W)*$)",
+    re.IGNORECASE,
+)
 
 
 def edit(workshop: Workshop, conversation: Conversation) -> Decision | None:
@@ -83,20 +90,47 @@ def restore(_workshop: Workshop, conversation: Conversation) -> Decision | None:
     message, current = conversation.message, conversation.own_set
     numbered_version = _NUMBERED_VERSION.search(message)
     is_first = _FIRST_VERSION.search(message) is not None and _WANTS_BACK.search(message) is not None
-    if RESTORE_TOOL not in conversation.tools.others or not (numbered_version or is_first or _EARLIER.search(message)):
+    is_redo = REDO.search(message) is not None
+    is_wish = numbered_version or is_first or is_redo or _EARLIER.search(message)
+    if RESTORE_TOOL not in conversation.tools.others or not is_wish:
         return None
     if current is None:
         return _say("We are only just back at this set. Say it once more, and I bring the earlier version back.")
-    if current.revision <= 1:
+    if current.revision <= 1 and not is_redo:
         return _say("There is nothing to undo: this is the first version of the set.")
-    wanted = int(numbered_version.group(1)) if numbered_version else 1 if is_first else current.revision - 1
-    if not 1 <= wanted < current.revision:
+    if numbered_version or is_first:
+        return _brought_back(conversation, current.revision, int(numbered_version.group(1)) if numbered_version else 1)
+    return _one_step(conversation, current.revision, is_redo=is_redo)
+
+
+def _one_step(conversation: Conversation, revision: int, *, is_redo: bool) -> Decision:
+    """What "undo" and "redo" lead to."""
+    wanted = (again if is_redo else before)(conversation, revision)
+    if wanted is None and is_redo:
         return _say(
-            f"The set is at version {current.revision}; I can bring back version "
-            f"{'1' if current.revision == 2 else f'1 to {current.revision - 1}'}."
+            'There is nothing to redo, so nothing has changed. To bring a version back, say "version" and its number.'
+        )
+    if wanted is None:
+        return _say(
+            f"The set is at version {revision}, and I cannot tell which one came before: "
+            f'say "version {revision - 1}", or another number.'
+        )
+    if not wanted:
+        return _say("There is nothing more to undo: this is the first version of the set again.")
+    return _brought_back(conversation, revision, wanted)
+
+
+def _brought_back(conversation: Conversation, revision: int, wanted: int) -> Decision:
+    if not 1 <= wanted < revision:
+        return _say(
+            f"The set is at version {revision}; I can bring back version "
+            f"{'1' if revision == 2 else f'1 to {revision - 1}'}."
         )
     name = "the first version" if wanted == 1 else f"version {wanted}"
-    note = f'Back to {name}. Version {current.revision} is kept as well: say "version {current.revision}" to return.'
+    note = (
+        f"Back to {name} of the {kind_of(conversation)} set. "
+        f'Version {revision} is kept as well: say "version {revision}" to return.'
+    )
     return Call(RESTORE_TOOL, {"revision": str(wanted), "note": note})
 
 
@@ -130,10 +164,10 @@ def keep(workshop: Workshop, conversation: Conversation) -> Decision | None:
         return None
     positions = positions_in(message, size)
     if positions and (_KEEP.search(message) or _ONLY_POSITIONS.search(message)):
-        return _kept(conversation, positions, "")
+        return _kept(conversation, positions_said(message) or positions, "")
     fewer = _FEWER.search(message)
     if fewer and conversation.own_set and (count := number_in(fewer.group())) and count < size:
-        return _kept(conversation, _most_important(conversation, conversation.own_set)[:count], "")
+        return _kept(conversation, tuple(sorted(_most_important(conversation, conversation.own_set)[:count])), "")
     if _SOME_FEWER.search(message) and count_asked(message) is None and not positions:
         return _say('How many shall be left, or which ones? Say for example "only 3" or "drop 2 and 4".')
     return None if REMOVE.search(message) else _keep_what(workshop, conversation)
@@ -176,6 +210,8 @@ def fit_time(_workshop: Workshop, conversation: Conversation) -> Decision | None
         return None
     if total <= limit:
         return _say(f"The {counted(len(current.questions))} take {total} minutes together, so they fit into {limit}.")
+    if limit <= HARDLY_ANY_MINUTES:
+        return _say(_no_time(current, limit))
     chosen: list[int] = []
     for place in _most_important(conversation, current):
         if sum(minutes_of(current.question(one)) for one in (*chosen, place)) <= limit:
@@ -195,14 +231,25 @@ def fit_time(_workshop: Workshop, conversation: Conversation) -> Decision | None
     return Call(KEEP_TOOL, {"positions": _joined(chosen), "note": note})
 
 
+def _no_time(current: CurrentSet, limit: int) -> str:
+    place = min(range(1, len(current.questions) + 1), key=lambda one: minutes_of(current.question(one)))
+    return (
+        f"No question fits into {counted(limit, 'minute')}: the shortest is question {place}, with "
+        f"{minutes_of(current.question(place))}. Nothing has changed; its first sentence, said aloud, is what fits."
+    )
+
+
 def _kept(conversation: Conversation, positions: tuple[int, ...], what: str) -> Decision:
     size = conversation.own_size
     if not positions or max(positions) > size:
         return _say(no_such_question(size))
-    positions = tuple(sorted(positions))
-    if len(positions) == size:
+    if positions == tuple(range(1, size + 1)):
         return _say(f"All {size} questions are {f'about {what}' if what else 'among these'}, so nothing changes.")
     more = size - len(positions)
+    if not more:
+        return Call(
+            KEEP_TOOL, {"positions": _joined(positions), "note": f"Now in the order {_joined(positions)}. {_UNDO}"}
+        )
     topic = f" on {what}" if what else ""
     note = f'Kept {numbered(positions)}{topic}. Say "{more} more{topic}" to fill up to {size} again, or "undo".'
     return Call(KEEP_TOOL, {"positions": _joined(positions), "note": note})

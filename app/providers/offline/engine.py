@@ -42,6 +42,9 @@ from app.providers.offline.manners import (
 )
 from app.providers.offline.mixed import open_part, wants_the_rest
 from app.providers.offline.order import Kind, is_repair, read_order
+from app.providers.offline.ordering import order_in
+from app.providers.offline.plainly import plainly
+from app.providers.offline.restraint import meant, no_edit, refusal, several
 from app.providers.offline.routing import best_type, has_match, named_types
 from app.providers.offline.wishes import Change, change_in, count_in, level_in, number_in
 
@@ -86,11 +89,14 @@ class Engine:
             self._asking_the_bank(counsel),
             _mind_boundaries,
             _saying(meaning),
+            _saying(refusal),
             self._go_on,
             _hand_sideways,
             _look_up_costs,
+            _saying(no_edit),
             _saying(shown),
             _saying(impossible),
+            _saying(several),
             partial(edit, self._workshop),
             _be_polite,
             self._come_back,
@@ -104,7 +110,7 @@ class Engine:
         """The answer to one call."""
         if not tools:
             return Say(self._technique_output(history))
-        conversation = read_conversation(history, tools)
+        conversation = plainly(meant(read_conversation(history, tools)))
         if conversation.tool_result is not None:
             name, answer = conversation.tool_result
             if name == RESTORE_TOOL:
@@ -184,6 +190,8 @@ def _hand_sideways(conversation: Conversation) -> Decision | None:
     """Another type asked for by name. Not at the opening, where the request chose this agent, and never twice."""
     own = conversation.interview_type or ""
     if conversation.was_handed_over or conversation.is_opening or conversation.tool_result is not None:
+        return None
+    if conversation.own_size and order_in(conversation.message, conversation.own_size, conversation.own_set):
         return None
     named = named_types(conversation.message, [own, *conversation.tools.transfers])
     if not named or own in named:

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from app.bank.questions import BankQuestion
 from app.bank.vocabulary import CRAFTS, PORTABLE
-from app.providers.offline.job import Evidence, Job, Workshop
+from app.providers.offline.job import Evidence, Job, Topic, Workshop
 
 RELATED_FIELDS = frozenset({("software", "data"), ("data", "software"), ("product", "design"), ("design", "product")})
 """Fields whose skills mean the same to each other."""
@@ -22,16 +22,19 @@ class Tier(IntEnum):
     """Why a question fits, the best reason first."""
 
     WISHED = 0
-    NAMED = 1
-    THEME = 2
+    """About what the request asks for."""
+    TOUCHED = 1
+    """Of the field, and what the request asks for is of use in it."""
+    NAMED = 2
+    THEME = 3
     """A question of the field, on something the posting speaks of."""
-    ASPECT = 3
+    ASPECT = 4
     """The same, of a question that fits any job."""
-    FIELD = 4
-    GENERAL = 5
-    OTHER_TOOL = 6
-    FOREIGN = 7
-    FOREIGN_TOOL = 8
+    FIELD = 5
+    GENERAL = 6
+    OTHER_TOOL = 7
+    FOREIGN = 8
+    FOREIGN_TOOL = 9
     """Of another field, about a tool that the posting does not name."""
 
 
@@ -62,6 +65,30 @@ class Fitter:
             self._fits[question.id] = self._fit(question)
         return self._fits[question.id]
 
+    def is_near(self, question: BankQuestion) -> bool:
+        """Whether the question is of the job's field, of one close to it, or of none."""
+        field = self._job.field
+        return (
+            field is None
+            or not question.fields
+            or field in question.fields
+            or HOSTS.get(field) in question.fields
+            or any((field, other) in RELATED_FIELDS for other in question.fields)
+        )
+
+    def is_subject(self, question: BankQuestion, topic: Topic) -> bool:
+        """Whether the category or the text of the question says that it is about the topic."""
+        return topic.is_subject_of(question, self._workshop.spoken(question))
+
+    def is_about(self, question: BankQuestion, topic: Topic) -> bool:
+        """Whether the question is really about the topic.
+
+        In a field far from the job's the first skills are not enough: a pay analysis in SQL is no SQL for a developer.
+        """
+        if self.is_subject(question, topic):
+            return True
+        return topic.is_first_in(question) and self.is_near(question)
+
     def _fit(self, question: BankQuestion) -> Fit:
         job = self._job
         spoken = self._workshop.spoken(question)
@@ -74,8 +101,10 @@ class Fitter:
         evidence = (*(job.skills[skill] for skill in named), *themes)
         quotable = tuple(place for place in evidence if place.is_quotable)
         strength = len(named) + 2 * len(spoken.intersection(named)) + bool(themes)
-        if any(topic.covers(question) for topic in job.topics):
+        if any(self.is_about(question, topic) for topic in job.topics):
             return Fit(Tier.WISHED, quotable, strength)
+        if is_of_field and any(topic.covers(question) for topic in job.topics):
+            return Fit(Tier.TOUCHED, quotable, strength)
         if quotable:
             by_skill = any(job.skills[skill].is_quotable for skill in named)
             tier = Tier.NAMED if by_skill else Tier.THEME if question.fields else Tier.ASPECT

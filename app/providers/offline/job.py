@@ -30,6 +30,9 @@ from app.providers.offline.wishes import level_in, role_in
 MOST_PLACES = 6
 """Of a posting, for one theme."""
 
+FIRST_SKILLS = 2
+"""Of a question: what it is about. The others are only of use for it."""
+
 READINGS = 64
 """Postings whose reading is kept: one comparison reads the same one for every technique."""
 
@@ -80,10 +83,24 @@ class Topic:
         """Whether the question is about it."""
         return question.category in self.categories or not self.skills.isdisjoint(question.skills)
 
-    def is_heart_of(self, question: BankQuestion) -> bool:
-        """Whether the question is about it in the first place: its category or its own text says so."""
-        spoken = f"{question.category.replace('_', ' ')} {question.text.lower()}"
-        return self.covers(question) and any(name in spoken for name in (*self.skills, self.wording.lower()))
+    @property
+    def names(self) -> frozenset[str]:
+        """The skills that it is in the first place: PostgreSQL is no wish for any SQL."""
+        wording = self.wording.lower()
+        exact = {skill for skill in self.skills if skill == wording}
+        return frozenset(exact or {skill for skill in self.skills if skill.startswith(wording)} or self.skills)
+
+    def is_subject_of(self, question: BankQuestion, spoken: frozenset[str]) -> bool:
+        """Whether the question is really about it: its category or its text, which names the skills `spoken`."""
+        category, wording = question.category.replace("_", " "), self.wording.lower()
+        if category == wording or category in self.names or (not self.skills and self.covers(question)):
+            return True
+        is_said = re.search(rf"(?<![\w-]){re.escape(wording)}(?![\w-])", question.text.lower()) is not None
+        return self.covers(question) and (is_said or not self.names.isdisjoint(spoken))
+
+    def is_first_in(self, question: BankQuestion) -> bool:
+        """Whether the question has it among its first skills."""
+        return not self.names.isdisjoint(question.skills[:FIRST_SKILLS])
 
 
 @dataclass(frozen=True)

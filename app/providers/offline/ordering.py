@@ -37,7 +37,9 @@ _LAST = re.compile(
 )
 _NEXT_TO = re.compile(rf"\b(?:put|move) {NUMBER} (before|in front of|ahead of|after|behind) {NUMBER}\b", re.IGNORECASE)
 _REVERSED = re.compile(
-    r"\breverse the (?:order|list|sequence)\b|\bin reverse order\b|\bthe other way (?:a)?round\b", re.IGNORECASE
+    r"\breverse (?:(?:the|their|this) )?(?:order|list|sequence|them|questions)\b"
+    r"|\b(?:in )?reversed? order\b|\bthe other way (?:a)?round\b",
+    re.IGNORECASE,
 )
 _IN_THIS_ORDER = re.compile(
     r"\b(?:order|sequence|arrange\w*|sort\w*)\b[^\d]{0,25}((?:\d{1,2}\W+(?:and |then )?){1,19}\d{1,2})\W*$",

@@ -79,7 +79,7 @@ class Reviser:
             Change.EASIER: self._easier,
         }.get(self._change or Change.REPLACE)
         topic, source = self._topic(index), self._source(current)
-        is_on_topic = topic is None or (source is not None and topic.covers(source))
+        is_on_topic = topic is None or (source is not None and self._selector.is_about(source, topic))
         return make(position, current) if make and is_on_topic else self._other(position, current, topic)
 
     def _harder(self, position: int, current: dict[str, Any]) -> Replacement | None:
@@ -115,9 +115,9 @@ class Reviser:
 
     def _other(self, position: int, current: dict[str, Any], topic: Topic | None) -> Replacement | None:
         if topic is not None:
-            found = self._first([topic.is_heart_of, topic.covers], current)
+            found = self._first(self._about(topic), current)
             if found is not None:
-                return self._swapped(position, found, f"about {topic.wording} now")
+                return self._swapped(position, found, self._said_of(found, topic))
             change = f"new, but the bank has no unseen question about {topic.wording}"
         else:
             unknown = self._unknown_topic()
@@ -125,6 +125,22 @@ class Reviser:
             if left_out := self._selector.job.left_out:
                 change = f"new, without {listed([topic.wording for topic in left_out])}"
         return self._swapped(position, self._like(current, lambda _question: True), change)
+
+    def _about(self, topic: Topic) -> list[Condition]:
+        """Questions really about the topic: of the job's field those that say so first, then of a close one, of any."""
+        field, selector = self._selector.job.field, self._selector
+        return [
+            lambda q: selector.is_subject(q, topic) and (field is None or field in q.fields),
+            lambda q: selector.is_about(q, topic) and (field is None or field in q.fields),
+            lambda q: selector.is_about(q, topic) and selector.is_near(q),
+            lambda q: selector.is_about(q, topic),
+        ]
+
+    def _said_of(self, found: BankQuestion, topic: Topic) -> str:
+        level = self._selector.job.level
+        if found.level is level:
+            return f"about {topic.wording} now"
+        return f"about {topic.wording} now, a {found.level} one: the bank has nothing more on it at {level} level"
 
     def _like(self, current: dict[str, Any], condition: Condition) -> BankQuestion | None:
         """An unseen question that meets the condition: of the same category, else with the same skills, else fitting.

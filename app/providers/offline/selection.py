@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.bank.questions import BankQuestion, Difficulty, Level
 from app.providers.offline.fitting import TIED, Fit, Fitter, Tier
-from app.providers.offline.job import Evidence, Job, Workshop
+from app.providers.offline.job import FIRST_SKILLS, Evidence, Job, Topic, Workshop
 from app.providers.offline.likeness import is_alike, prepared
 from app.providers.offline.order import Kind, Order
 from app.providers.offline.persona import plain_voice
@@ -31,6 +31,20 @@ class Draft:
     follow_ups: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Model:
+    """A question of the set that further ones are to resemble."""
+
+    position: int
+    category: str
+    skills: frozenset[str]
+    """Its first ones: what it is about."""
+
+    def is_like(self, question: BankQuestion) -> bool:
+        """Whether a question is of the same category, or about one of the same skills."""
+        return question.category == self.category or not self.skills.isdisjoint(question.skills[:FIRST_SKILLS])
+
+
 class Selector:
     """Chooses for one order. The same order gives the same choice."""
 
@@ -51,7 +65,7 @@ class Selector:
         self._unseen = [question for question in self.questions if self._is_free(question)]
         self.minutes = _minutes_left(order)
         self._least = min((q.time_minutes for q in self._unseen if q.level is job.level), default=1)
-        self._model = self._model_question()
+        self.model = self._model_question()
 
     def new_set(self) -> list[Draft]:
         """As many questions as asked for, or as there are; none seen before while others are left."""
@@ -73,6 +87,22 @@ class Selector:
         """How the question fits the job."""
         return self._fitter.fit(question)
 
+    def is_about(self, question: BankQuestion, topic: Topic) -> bool:
+        """Whether the question is really about the topic."""
+        return self._fitter.is_about(question, topic)
+
+    def is_subject(self, question: BankQuestion, topic: Topic) -> bool:
+        """Whether the category or the text of the question says that it is about the topic."""
+        return self._fitter.is_subject(question, topic)
+
+    def is_near(self, question: BankQuestion) -> bool:
+        """Whether the question is of the job's field, of one close to it, or of none."""
+        return self._fitter.is_near(question)
+
+    def is_like_model(self, question: BankQuestion) -> bool:
+        """Whether the question resembles the one that further ones are to resemble, by category or first skills."""
+        return self.model is not None and self.model.is_like(question)
+
     def rank(self, question: BankQuestion) -> str:
         """The place among equals, as good as random and always the same."""
         return turn(self._order.seed, question)
@@ -90,6 +120,11 @@ class Selector:
         source = self._unseen or [q for q in self.questions if not self._is_refused(q)]
         for distance in range(len(Level)):
             level = [question for question in source if question.level.distance(self.job.level) == distance]
+            if self.model is not None:
+                alike = [q for q in level if self.is_like_model(q) and self.is_near(q)]
+                same = [q for q in alike if q.category == self.model.category]
+                yield from (same, [q for q in alike if q not in same])
+                level = [q for q in level if q not in alike]
             yield [question for question in level if self.fit(question).tier < Tier.FOREIGN]
             yield [question for question in level if self.fit(question).tier >= Tier.FOREIGN]
 
@@ -173,9 +208,6 @@ class Selector:
 
     def _preference(self, question: BankQuestion) -> int:
         """What the request says about the questions as such."""
-        if self._model is not None:
-            is_of_kind = question.category == self._model.category
-            return 0 if is_of_kind else 2 - (not set(self._model.skills).isdisjoint(question.skills))
         match self._change:
             case Change.HARDER:
                 return -question.difficulty.rank
@@ -186,13 +218,15 @@ class Selector:
             case _:
                 return 0
 
-    def _model_question(self) -> BankQuestion | None:
+    def _model_question(self) -> Model | None:
         """The question that further ones are to resemble."""
         position = like_in(self._order.request, len(self._order.current)) if self._order.kind is Kind.ADD else None
         if position is None:
             return None
-        text = str(self._order.current_at(position).get("text", ""))
-        return self._workshop.source(self._order.interview_type, text)
+        current = self._order.current_at(position)
+        source = self._workshop.source(self._order.interview_type, str(current.get("text", "")))
+        skills = source.skills[:FIRST_SKILLS] if source else ()
+        return Model(position, str(current.get("category")), frozenset(skills))
 
     def _is_free(self, question: BankQuestion) -> bool:
         return not (self._is_refused(question) or self._is_used(question) or self._order.examples.hold(question.text))

@@ -31,7 +31,7 @@ _ORDINALS = (
 
 _NUMBER = rf"(?:\d{{1,3}}|{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
 _ORDINAL = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{'|'.join(sorted(_ORDINALS, key=len, reverse=True))}|last)"
-_JOIN = r"(?:\s*(?:,|and|&|\+|or|to|through|-|\u2013)\s*)+"
+_JOIN = r"(?:\s*(?:,|and|und|&|\+|or|oder|to|bis|through|-|\u2013)\s*)+"
 _LABEL = r"(?:questions?|fragen?|nummern?|numbers?|no\.?|nr\.?|positions?|items?|q|#)\s*#?"
 
 _LABELLED = re.compile(rf"(?<![a-z\d]){_LABEL}\s*({_NUMBER}(?:{_JOIN}(?:{_LABEL}\s*)?{_NUMBER})*)\b", re.IGNORECASE)
@@ -222,6 +222,13 @@ def positions_in(message: str, size: int) -> tuple[int, ...]:
     return tuple(sorted({number for number in found if number > 0}))
 
 
+def positions_said(message: str) -> tuple[int, ...]:
+    """The positions of the one list that a message holds, in the order in which it names them; else empty."""
+    lists = list(_LABELLED.finditer(message)) or list(_BARE.finditer(message))
+    numbers = _numbers(lists[0].group(1 if lists[0].re is _LABELLED else 0)) if len(lists) == 1 else []
+    return tuple(dict.fromkeys(number for number in numbers if number > 0))
+
+
 def change_in(message: str) -> Change | None:
     """The change that a message asks for, the most specific first; None where it asks for none."""
     return next((change for change, words in _CHANGES if words.search(message)), None)
@@ -360,8 +367,9 @@ def _numbers(text: str) -> list[int]:
             is_range = True
             continue
         number = _number(part)
-        first = numbers[-1] + 1 if is_range and numbers and numbers[-1] < number <= numbers[-1] + 20 else number
-        numbers += range(first, number + 1)
+        start = numbers[-1] if is_range and numbers else number
+        step = 1 if start <= number else -1
+        numbers += range(start + step, number + step, step) if 0 < abs(number - start) <= MAX_COUNT else [number]
         is_range = False
     return numbers
 
