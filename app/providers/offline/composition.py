@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.bank.questions import Level
+from app.bank.vocabulary import CRAFTS
 from app.providers.offline.advice import recommendations
 from app.providers.offline.job import Job, Workshop
 from app.providers.offline.mixed import parts_in
@@ -196,9 +197,12 @@ def _wished(selector: Selector, drafts: Sequence[Draft]) -> str:
 def _unmet(selector: Selector, drafts: Sequence[Draft]) -> str:
     """That the bank has nothing, or no more, on what was asked for; in front the space that parts it."""
     job = selector.job
+    # "A backend interview" names the candidate's craft, which is no topic the bank could lack.
+    if all(topic.wording.lower() in CRAFTS for topic in job.topics):
+        return ""
     if unmet := _topics(selector, drafts, is_met=False):
         return f" The bank has nothing unseen about {unmet} at {job.level} level."
-    if job.topics and not all(draft.is_wished for draft in drafts):
+    if not all(draft.is_wished for draft in drafts):
         return f" The bank has no more about that at {job.level} level; the others fit the job."
     return ""
 

@@ -141,3 +141,10 @@ def test_a_sourcing_budget_says_nothing_about_a_portfolio() -> None:
     posting = f"Recruiter\nWhat you will do\n- {line}\n- Run a portfolio of projects"
     themes = WORKSHOP.read(posting).themes.get("portfolio_decision", ())
     assert [place.fragment for place in themes] == ["Run a portfolio of projects"]
+
+
+@pytest.mark.parametrize("request_text", ["I have a senior backend interview next week", "frontend interview, please"])
+def test_the_candidates_own_craft_is_no_topic_that_the_bank_could_lack(request_text: str) -> None:
+    document = produce(level="senior", posting=ON_ONE_LINE, request=request_text)
+    assert "nothing unseen" not in document["summary"]
+    assert "no more about that" not in document["summary"]
