@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from app.bank.questions import QuestionBank
 from app.core.config import Settings
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
@@ -63,7 +64,7 @@ class Stage:
 @asynccontextmanager
 async def stage(settings: Settings, **limits: Any) -> AsyncIterator[Stage]:
     """A conductor for the provider of these settings; `limits` are those of `TurnLimits`."""
-    provider = active_provider(settings)
+    provider = active_provider(settings, _bank(settings.plugins_dir))
     try:
         conductor = Conductor(_catalog(settings.plugins_dir), provider, TurnLimits(**limits))
         yield Stage(conductor, provider.default_model)
@@ -73,7 +74,12 @@ async def stage(settings: Settings, **limits: Any) -> AsyncIterator[Stage]:
 
 @cache
 def _catalog(plugins_dir: Path) -> Catalog:
-    return load_catalog(plugins_dir)
+    return load_catalog(plugins_dir, _bank(plugins_dir))
+
+
+@cache
+def _bank(plugins_dir: Path) -> QuestionBank:
+    return QuestionBank.load(plugins_dir)
 
 
 def brief(**changes: Any) -> Brief:
