@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.bank.questions import BankQuestion, Level
+from app.bank.questions import BankQuestion, ExperienceLevel
 from app.bank.search import BankSearch, Found
 from app.core.errors import InvalidRequest, problems
 
@@ -18,7 +18,7 @@ class BankQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: Annotated[str | None, Field(max_length=40, description="An interview type")] = None
-    level: Level | None = None
+    level: ExperienceLevel | None = None
     skill: Annotated[
         str | None, Field(min_length=1, max_length=60, description="In any usual spelling, such as `k8s`")
     ] = None

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.bank.questions import BankQuestion, Level
+from app.bank.questions import BankQuestion, ExperienceLevel
 
 EXAMPLES_AT_LEVEL = 2
 
 
-def worked_examples(questions: Sequence[BankQuestion], level: Level) -> str:
+def worked_examples(questions: Sequence[BankQuestion], level: ExperienceLevel) -> str:
     """Two questions of the level from different fields, and one of a neighbouring level on the topic of the first.
 
     A fixed choice keeps the prompt's beginning the same from call to call, so that providers cache it. Each example

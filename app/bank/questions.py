@@ -19,22 +19,22 @@ _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader",
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class Level(StrEnum):
-    """Experience levels, from least to most."""
+class ExperienceLevel(StrEnum):
+    """Scope x ambiguity x autonomy x influence, from least to most."""
 
     JUNIOR = "junior"
     MID = "mid"
     SENIOR = "senior"
     LEAD = "lead"
 
-    def stepped(self, steps: int) -> "Level":
+    def stepped(self, steps: int) -> "ExperienceLevel":
         """The level that many steps up or down, held at the ends."""
-        ladder = list(Level)
+        ladder = list(ExperienceLevel)
         return ladder[min(max(ladder.index(self) + steps, 0), len(ladder) - 1)]
 
-    def distance(self, other: "Level") -> int:
+    def distance(self, other: "ExperienceLevel") -> int:
         """How many steps lie between the two."""
-        ladder = list(Level)
+        ladder = list(ExperienceLevel)
         return abs(ladder.index(self) - ladder.index(other))
 
 
@@ -72,7 +72,7 @@ class BankQuestion(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Text
-    level: Level
+    level: ExperienceLevel
     text: Text
     twist: Text
     """A constraint that makes this very question harder when appended."""
@@ -114,7 +114,7 @@ class QuestionBank:
         """The questions of one type; empty where the type brings none."""
         return self.by_type.get(interview_type, ())
 
-    def at_level(self, interview_type: str, level: Level) -> tuple[BankQuestion, ...]:
+    def at_level(self, interview_type: str, level: ExperienceLevel) -> tuple[BankQuestion, ...]:
         """The questions of one type and level."""
         return tuple(question for question in self.of_type(interview_type) if question.level is level)
 
@@ -144,9 +144,11 @@ class QuestionBank:
 def _read_type(folder: Path) -> tuple[BankQuestion, ...]:
     """The questions of a type, its levels in the order of the ladder."""
     for path in sorted(folder.glob("*.y*ml")):
-        if path.name not in {f"{level}.yaml" for level in Level}:
-            raise CatalogError(f"{path}: the name says the level, so it must be one of {', '.join(Level)} and .yaml")
-    paths = [(folder / f"{level}.yaml", level) for level in Level]
+        if path.name not in {f"{level}.yaml" for level in ExperienceLevel}:
+            raise CatalogError(
+                f"{path}: the name says the level, so it must be one of {', '.join(ExperienceLevel)} and .yaml"
+            )
+    paths = [(folder / f"{level}.yaml", level) for level in ExperienceLevel]
     questions = tuple(question for path, level in paths if path.is_file() for question in _read(path, level))
     seen: set[str] = set()
     for question in questions:
@@ -156,7 +158,7 @@ def _read_type(folder: Path) -> tuple[BankQuestion, ...]:
     return questions
 
 
-def _read(path: Path, level: Level) -> tuple[BankQuestion, ...]:
+def _read(path: Path, level: ExperienceLevel) -> tuple[BankQuestion, ...]:
     try:
         items = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader either way
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -168,7 +170,7 @@ def _read(path: Path, level: Level) -> tuple[BankQuestion, ...]:
     return tuple(_question(path, number, item, level) for number, item in enumerate(items, start=1))
 
 
-def _question(path: Path, number: int, item: Any, level: Level) -> BankQuestion:
+def _question(path: Path, number: int, item: Any, level: ExperienceLevel) -> BankQuestion:
     if isinstance(item, dict) and "level" in item:
         raise CatalogError(f"{path}: item {number} ({item.get('id')}): the file says the level; take `level` out")
     try:

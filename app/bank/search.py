@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.bank.questions import BankQuestion, Level, QuestionBank
+from app.bank.questions import BankQuestion, ExperienceLevel, QuestionBank
 from app.bank.skills import SkillFinder
 
 
@@ -33,7 +33,7 @@ class BankSearch:
         self,
         *,
         interview_type: str | None = None,
-        level: Level | None = None,
+        level: ExperienceLevel | None = None,
         skill: str | None = None,
         words: str | None = None,
     ) -> Sequence[Found]:

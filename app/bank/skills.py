@@ -12,7 +12,7 @@ from itertools import pairwise
 from app.bank.fields import FIELD_TITLES, FIELD_WORDS
 from app.bank.languages import SPELLINGS
 from app.bank.posting import Posting
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.bank.vocabulary import ALIASES, CAPITALISED, IN_CAPITALS, LISTED
 
 _TOKEN = re.compile(r"[A-Za-z0-9À-ɏ]+(?:\+\+|#)?")
@@ -37,9 +37,9 @@ _AS_SOMETHING_ELSE = re.compile(r"^[ -]injections?\b", re.IGNORECASE)
 
 _NO_PLURALS = frozenset({"sales", "windows"})
 
-_LEVEL_WORDS: tuple[tuple[Level, str], ...] = (
+_LEVEL_WORDS: tuple[tuple[ExperienceLevel, str], ...] = (
     (
-        Level.JUNIOR,
+        ExperienceLevel.JUNIOR,
         (
             r"junior|jr\.?|graduate|trainee|apprentice|intern(?:ship)?|entry[- ]level|early career"
             r"|working student|werkstudent\w*"
@@ -47,7 +47,7 @@ _LEVEL_WORDS: tuple[tuple[Level, str], ...] = (
         ),
     ),
     (
-        Level.LEAD,
+        ExperienceLevel.LEAD,
         (
             r"lead(?! generation| time|s\b|ing\b)|head of|head teacher|principal|staff(?= (?:engineer"
             r"|software|developer|scientist|designer|product|data|backend))"
@@ -56,8 +56,8 @@ _LEVEL_WORDS: tuple[tuple[Level, str], ...] = (
             r"|site manager|leitung|leiter\w*|jefe|jefa"
         ),
     ),
-    (Level.MID, r"mid[- ]?level|mid[- ]?weight|intermediate|medior|mid(?=[ -](?:engineer|developer|senior))"),
-    (Level.SENIOR, r"senior|sr\.?|charge nurse|expert|experienced"),
+    (ExperienceLevel.MID, r"mid[- ]?level|mid[- ]?weight|intermediate|medior|mid(?=[ -](?:engineer|developer|senior))"),
+    (ExperienceLevel.SENIOR, r"senior|sr\.?|charge nurse|expert|experienced"),
 )
 _LEVELS = tuple((level, re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)) for level, words in _LEVEL_WORDS)
 _PEOPLE_OF_A_LEVEL = (
@@ -147,14 +147,14 @@ class SkillFinder:
         return 0, []
 
 
-def level_of_title(text: str) -> Level | None:
+def level_of_title(text: str) -> ExperienceLevel | None:
     """The level that a job title, or a line with one, names; the first word counts, of other people none."""
     text = _OTHER_PEOPLE.sub(" ", text)
     found = [(match.start(), level) for level, words in _LEVELS if (match := words.search(text))]
     return min(found)[1] if found else None
 
 
-def level_of_posting(posting: Posting) -> Level | None:
+def level_of_posting(posting: Posting) -> ExperienceLevel | None:
     """The level in the title lines, else the one that the years of experience asked for suggest."""
     for line in (*posting.titles, *_titles_in_running_text(posting)):
         if (level := level_of_title(line)) is not None:
@@ -162,7 +162,7 @@ def level_of_posting(posting: Posting) -> Level | None:
     years = [int(match.group(1)) for match in _YEARS.finditer(posting.text) if int(match.group(1)) <= 15]
     if not years:
         return None
-    return Level.SENIOR if years[0] >= 5 else Level.MID if years[0] >= 2 else Level.JUNIOR
+    return ExperienceLevel.SENIOR if years[0] >= 5 else ExperienceLevel.MID if years[0] >= 2 else ExperienceLevel.JUNIOR
 
 
 def _titles_in_running_text(posting: Posting) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """One request through several techniques at the same time, so that a person can see what each makes of it."""
 
 import asyncio
-import re
 import time
 from collections.abc import Sequence
 from uuid import UUID, uuid4
@@ -153,8 +152,6 @@ class _Trial:
         try:
             self.answer = await self._conductor.run_technique(self.task, self._interview_type, self._take)
         except GreenroomError as error:
-            # What a turn promises does not hold here: no message is kept.
-            error.detail = re.sub(r"Your message is kept: (\w)", lambda found: found.group(1).upper(), error.detail)
             self.error = error
             logger.warning("comparison_failed", technique=self.task.technique, code=error.code)
         except Exception as error:

@@ -77,14 +77,14 @@ class TurnRunner:
                 await run.run()
             except asyncio.CancelledError:
                 if self._is_stopping:
-                    await run.fail(TurnInterrupted("The server stopped. Your message is kept: send it again."))
+                    await run.fail(TurnInterrupted("The server stopped. Send it again."))
                 else:
                     await run.cancelled()
             except GreenroomError as error:
                 await run.fail(error)
             except Exception as error:
                 logger.exception("turn_crashed", error=type(error).__name__)
-                await run.fail(InternalError("This is our fault. Your message is kept: try again."))
+                await run.fail(InternalError("This is our fault. Try again."))
 
 
 class _TurnRun:

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.bank.questions import ExperienceLevel
 from app.conversations.schemas import QuestionSetPublic
-from app.orchestration.questions import MAX_QUESTIONS, ExperienceLevel
+from app.orchestration.questions import MAX_QUESTIONS
 from app.providers.base import Sampling
 from app.usage.schemas import Money, Usage
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from app.bank.questions import ExperienceLevel
 from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
 from app.chat.runner import TurnRunner, failed_line
 from app.chat.schemas import (
@@ -24,7 +25,6 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.errors import GreenroomError, NotFound, TurnNotRunning
 from app.orchestration.catalog import Catalog
-from app.orchestration.questions import ExperienceLevel
 from app.orchestration.turn import Brief, PastMessage, TurnTask
 from app.providers.base import Provider
 from app.usage import service as usage_service

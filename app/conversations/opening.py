@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from app.bank.questions import ExperienceLevel
 from app.conversations.models import Message
-from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.orchestration.questions import QuestionSet
 from app.usage.schemas import Usage
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import and_, func, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.bank.questions import ExperienceLevel
 from app.conversations.models import (
     Conversation,
     Message,
@@ -20,7 +21,7 @@ from app.conversations.models import (
     TurnEvent,
     TurnStatus,
 )
-from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+from app.orchestration.questions import Question, QuestionSet
 
 
 async def get_conversation(session: AsyncSession, conversation_id: UUID) -> Conversation | None:

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.bank.questions import ExperienceLevel
 from app.conversations.models import Conversation, Message, MessageRole, Turn, TurnStatus
-from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+from app.orchestration.questions import Question, QuestionSet
 from app.usage.schemas import Usage
 
 

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.bank.questions import ExperienceLevel
 from app.conversations import repository, turn_log
 from app.conversations.cursor import cursor_after, read_cursor
 from app.conversations.models import Conversation, MessageRole, QuestionSetRow, Turn, TurnStatus
@@ -26,7 +27,7 @@ from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress, TurnInterrupted
 from app.orchestration.events import ModelCall, TurnAnswer, TurnFailed, TurnStarted
-from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.orchestration.questions import QuestionSet
 from app.usage import service as usage_service
 from app.usage.schemas import Usage
 
@@ -141,7 +142,7 @@ class ConversationService:
             turns = await repository.running_turns(session)
         for turn in turns:
             if self._database.is_embedded or self._is_stale(turn):
-                await self.end_turn(turn.id, TurnStatus.FAILED, _interrupted())
+                await self.end_turn(turn.id, TurnStatus.FAILED, _interrupted(turn))
                 logger.warning("turn_interrupted", turn_id=str(turn.id), conversation_id=str(turn.conversation_id))
 
     # Reading.
@@ -287,7 +288,7 @@ class ConversationService:
         for turn in await repository.running_turns(session, conversation_id=conversation.id):
             if not self._is_stale(turn):
                 raise TurnInProgress("Wait for the running turn to end, or cancel it.")
-            await self._end(session, turn.id, TurnStatus.FAILED, _interrupted())
+            await self._end(session, turn.id, TurnStatus.FAILED, _interrupted(turn))
 
     async def _end(self, session: AsyncSession, turn_id: UUID, status: TurnStatus, line: LogLine) -> None:
         now = utc_now()
@@ -371,6 +372,7 @@ def _request_line(request: str, made: QuestionSetRow | None) -> str:
     return f"{asked} -> {made.interview_type} set, revision {made.revision}" if made else asked
 
 
-def _interrupted() -> LogLine:
-    error = TurnInterrupted("The server stopped while this turn ran. Your message is kept: send it again.")
+def _interrupted(turn: Turn) -> LogLine:
+    error = TurnInterrupted("The server stopped while this turn ran. Send it again.")
+    error.kept = {"conversation_id": str(turn.conversation_id), "turn_id": str(turn.id)}
     return log_line(TurnFailed(error))

@@ -50,7 +50,7 @@ class GreenroomError(Exception):
             "type": f"urn:greenroom:problem:{self.code}",
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
+            "detail": f"{self.detail} Your message is kept." if self.kept else self.detail,
             "code": self.code,
             "request_id": request_id,
             **self.kept,

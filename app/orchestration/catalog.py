@@ -18,11 +18,10 @@ from semantic_kernel.exceptions import KernelException
 from semantic_kernel.functions import KernelFunctionFromPrompt, KernelParameterMetadata
 
 from app.bank.examples import worked_examples
-from app.bank.questions import Level, QuestionBank
+from app.bank.questions import ExperienceLevel, QuestionBank
 from app.core.errors import CatalogError
 from app.core.tokens import estimated_tokens
 from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA
-from app.orchestration.questions import ExperienceLevel
 from app.providers.base import Sampling
 
 ENTRY_AGENT = "triage"
@@ -296,7 +295,7 @@ def _load_technique(folder: Path, agent: AgentFile, bank: QuestionBank) -> Techn
 
 def _examples(bank: QuestionBank, interview_type: str) -> Mapping[ExperienceLevel, str]:
     questions = bank.of_type(interview_type)
-    return {ExperienceLevel(level): worked_examples(questions, level) for level in Level}
+    return {level: worked_examples(questions, level) for level in ExperienceLevel}
 
 
 def _read(path: Path) -> str:

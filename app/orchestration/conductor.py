@@ -98,7 +98,7 @@ async def _within(state: TurnState) -> AsyncIterator[None]:
         is_silent = state.silence is not None and state.silence.expired()
         limit = limits.silence_seconds if is_silent else limits.deadline_seconds
         reason = "said nothing for" if is_silent else "did not finish within"
-        raise TurnTimeout(f"The model {reason} {limit:g} seconds. Your message is kept: try again.") from error
+        raise TurnTimeout(f"The model {reason} {limit:g} seconds. Try again.") from error
 
 
 async def _ended(result: OrchestrationResult[Any], failure: asyncio.Future[Any]) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.orchestration.questions import Difficulty, ExperienceLevel
+from app.bank.questions import Difficulty, ExperienceLevel
 
 OUTPUT_CONTRACT = """\
 Answer with one JSON object and nothing else: no prose before or after it, no code fence. Keys in this order:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from app.bank.questions import ExperienceLevel
 from app.core.errors import ProviderError
 from app.orchestration.events import QuestionReady
 from app.orchestration.markdown import question_markdown
 from app.orchestration.order import Change, TechniqueOrder
 from app.orchestration.questions import (
     MAX_QUESTIONS,
-    ExperienceLevel,
     Question,
     QuestionContent,
     QuestionSet,
@@ -120,9 +120,9 @@ class Delivery:
         """
         if not self._questions:
             raise ProviderError(
-                "Every question that came back had been asked before. Your message is kept: ask for another topic."
+                "Every question that came back had been asked before. Ask for another topic."
                 if self._rejected
-                else "The model's answer could not be read as questions. Your message is kept: try again."
+                else "The model's answer could not be read as questions. Try again."
             )
         if self._open_positions:
             left = f" Unchanged: {', '.join(map(str, self._open_positions))}." if self._order.positions else ""

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
+from app.bank.questions import ExperienceLevel
 from app.core.errors import GreenroomError
-from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+from app.orchestration.questions import Question, QuestionSet
 
 
 @dataclass(frozen=True)

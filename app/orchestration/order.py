@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app.bank.questions import ExperienceLevel
 from app.core.fences import fence
 from app.core.tokens import cut_to_tokens, estimated_tokens
 from app.orchestration.catalog import Technique
 from app.orchestration.contract import OUTPUT_CONTRACT, level_reminder, template_value
 from app.orchestration.mending import storable
-from app.orchestration.questions import MAX_QUESTIONS, ExperienceLevel, Question, QuestionSet, level_of
+from app.orchestration.questions import MAX_QUESTIONS, Question, QuestionSet, level_of
 from app.orchestration.turn import TurnState, TurnTask
 
 SEEN_QUESTIONS = 60

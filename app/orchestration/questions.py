@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from math import isnan
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from rapidfuzz import fuzz, process, utils
+
+from app.bank.questions import Difficulty, ExperienceLevel
 
 MAX_QUESTIONS = 20
 """In one set."""
@@ -23,23 +24,6 @@ SAME_WORDS = 60
 
 COPIED_WORDS = 8
 """So many words in a row that also stand in an example were copied from it."""
-
-
-class ExperienceLevel(StrEnum):
-    """Scope x ambiguity x autonomy x influence, from least to most."""
-
-    JUNIOR = "junior"
-    MID = "mid"
-    SENIOR = "senior"
-    LEAD = "lead"
-
-
-class Difficulty(StrEnum):
-    """How hard a question is for its level."""
-
-    EASY = "easy"
-    MEDIUM = "medium"
-    HARD = "hard"
 
 
 def text_of(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.bank.questions import ExperienceLevel
 from app.orchestration.contract import OUTPUT_CONTRACT
 from app.orchestration.markdown import is_whole_question, markdown_questions
 from app.orchestration.mending import (
@@ -18,7 +19,7 @@ from app.orchestration.mending import (
     storable,
     without_thoughts,
 )
-from app.orchestration.questions import ExperienceLevel, QuestionContent, level_of, text_of, texts_of
+from app.orchestration.questions import QuestionContent, level_of, text_of, texts_of
 
 MAX_DEPTH = 40
 """A technique's output is six levels deep; brackets below this are garbage."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
+from app.bank.questions import ExperienceLevel
 from app.core.errors import ProviderError
 from app.orchestration.catalog import ENTRY_AGENT
 from app.orchestration.events import (
@@ -19,7 +20,7 @@ from app.orchestration.events import (
     UsageUpdated,
 )
 from app.orchestration.mending import storable
-from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.orchestration.questions import QuestionSet
 from app.providers.base import Provider, Sampling
 from app.providers.metered import MeasuredCall
 from plugins.cost.plugin import Spending
@@ -179,7 +180,7 @@ class TurnState:
             self.say("\nOne change at a time: what else you asked for follows with your next message.\n")
         reply = "".join(self._reply)
         if not reply.strip() or self.active_agent is None:
-            raise ProviderError("The model came to no answer. Your message is kept: try again, or ask more simply.")
+            raise ProviderError("The model came to no answer. Try again, or ask more simply.")
         return TurnAnswer(
             agent=self.active_agent,
             handoffs=tuple(self.handoffs),
@@ -259,9 +260,7 @@ class TurnState:
         self.emit(UsageUpdated(measured))
         if call.is_complete and not self._has_tool_call:
             if self._function is None and not self._held and not self._reply:
-                self.fail(
-                    ProviderError("The model came to no answer. Your message is kept: try again, or ask more simply.")
-                )
+                self.fail(ProviderError("The model came to no answer. Try again, or ask more simply."))
             self._release()
 
     def call_failed(self, error: BaseException) -> None:

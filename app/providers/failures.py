@@ -22,18 +22,18 @@ def provider_failure(error: BaseException, *, has_begun: bool = False) -> Greenr
             return cause
         if not has_begun and isinstance(cause, openai.APIConnectionError | ConnectionError):
             return ProviderUnavailable(
-                "The model provider cannot be reached. Your message is kept: send it again in a moment.",
+                "The model provider cannot be reached. Send it again in a moment.",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
         if isinstance(cause, openai.APIStatusError):
             return _status_failure(cause)
-    return ProviderError("The model provider broke off or sent something unreadable. Your message is kept: try again.")
+    return ProviderError("The model provider broke off or sent something unreadable. Try again.")
 
 
 def _status_failure(error: openai.APIStatusError) -> GreenroomError:
     if error.status_code in {429, 503, 529}:
         return ProviderUnavailable(
-            "The model provider is overloaded. Your message is kept: send it again in a moment.",
+            "The model provider is overloaded. Send it again in a moment.",
             retry_after_seconds=math.ceil(asked_wait_seconds(error.response.headers) or RETRY_AFTER_SECONDS),
         )
     if error.status_code in {401, 403}:
@@ -44,7 +44,7 @@ def _status_failure(error: openai.APIStatusError) -> GreenroomError:
         return ProviderError("The model provider does not know the model. The operator must check DEFAULT_MODEL.")
     if error.status_code == 400:
         return ProviderError("The model provider rejected the request. Try a shorter message or another model.")
-    return ProviderError("The model provider failed, also after retries. Your message is kept: try again.")
+    return ProviderError("The model provider failed, also after retries. Try again.")
 
 
 def asked_wait_seconds(headers: Mapping[str, str]) -> float | None:

@@ -147,9 +147,7 @@ class _Meter:
             ProviderError: the stream was cut, or the provider's content filter stopped it.
         """
         if self._finish_reason is None:
-            raise ProviderError(
-                "The model provider broke off in the middle of its answer. Your message is kept: try again."
-            )
+            raise ProviderError("The model provider broke off in the middle of its answer. Try again.")
         if self._finish_reason is FinishReason.CONTENT_FILTER:
             raise ProviderError("The model provider's content filter stopped the answer. Try to put it differently.")
         self.is_complete = True

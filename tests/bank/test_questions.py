@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.bank.questions import Difficulty, Level, QuestionBank
+from app.bank.questions import Difficulty, ExperienceLevel, QuestionBank
 from app.core.errors import CatalogError
 from tests.providers.offline.calls import TYPES, real_bank
 
@@ -32,8 +32,8 @@ def write_bank(plugins: Path, text: str, interview_type: str = "salary", file: s
 
 def test_reads_a_type_from_its_folder(tmp_path: Path) -> None:
     bank = QuestionBank.load(write_bank(tmp_path, ITEM))
-    assert [question.id for question in bank.at_level("salary", Level.MID)] == ["salary-mid-01"]
-    assert bank.at_level("salary", Level.LEAD) == ()
+    assert [question.id for question in bank.at_level("salary", ExperienceLevel.MID)] == ["salary-mid-01"]
+    assert bank.at_level("salary", ExperienceLevel.LEAD) == ()
     assert bank.general_of_others("other") == bank.of_type("salary")
 
 
@@ -66,8 +66,8 @@ def test_a_broken_file_is_named_with_its_item(tmp_path: Path, text: str, complai
 
 
 @pytest.mark.parametrize("interview_type", TYPES)
-@pytest.mark.parametrize("level", Level)
-def test_the_shipped_bank_has_enough_for_every_type_and_level(interview_type: str, level: Level) -> None:
+@pytest.mark.parametrize("level", ExperienceLevel)
+def test_the_shipped_bank_has_enough_for_every_type_and_level(interview_type: str, level: ExperienceLevel) -> None:
     questions = real_bank().at_level(interview_type, level)
     assert len(questions) >= 12
     assert sum(not question.skills for question in questions) >= 4

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from rapidfuzz import fuzz
 
-from app.bank.questions import BankQuestion, Difficulty, Level, QuestionBank
+from app.bank.questions import BankQuestion, Difficulty, ExperienceLevel, QuestionBank
 from app.bank.skills import SkillFinder
 from app.core.config import REPOSITORY_ROOT
 
@@ -90,9 +90,9 @@ def test_ids_say_type_and_level(interview_type: str) -> None:
         assert re.fullmatch(rf"{interview_type}-{question.level}-\d{{2,3}}", question.id), question.id
 
 
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", ExperienceLevel)
 @pytest.mark.parametrize("interview_type", TYPES)
-def test_every_level_has_its_share(interview_type: str, level: Level) -> None:
+def test_every_level_has_its_share(interview_type: str, level: ExperienceLevel) -> None:
     questions = shipped_bank().at_level(interview_type, level)
     assert len(questions) >= QUESTIONS_PER_LEVEL
     assert sum(question.is_general for question in questions) >= 4
@@ -100,9 +100,9 @@ def test_every_level_has_its_share(interview_type: str, level: Level) -> None:
     assert min(difficulties[difficulty] for difficulty in Difficulty) >= len(questions) // 6
 
 
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", ExperienceLevel)
 @pytest.mark.parametrize("interview_type", TYPES)
-def test_every_field_has_its_questions(interview_type: str, level: Level) -> None:
+def test_every_field_has_its_questions(interview_type: str, level: ExperienceLevel) -> None:
     questions = shipped_bank().at_level(interview_type, level)
     by_field = Counter(field for question in questions for field in question.fields)
     least = 4 if interview_type == "technical" else 2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.strategies import sampled_from, text
 
 from app.bank.posting import MAX_FRAGMENT_CHARACTERS, Posting
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.bank.skills import SkillFinder, field_of_posting, level_of_posting
 from app.bank.vocabulary import ALIASES, CAPITALISED
 from app.core.config import REPOSITORY_ROOT
@@ -205,38 +205,41 @@ def test_attacks_as_the_subject_of_a_job_are_ordinary_text() -> None:
 @pytest.mark.parametrize(
     ("posting", "level"),
     [
-        ("Senior Backend Engineer\nWe", Level.SENIOR),
-        ("Sr. Compensation Analyst", Level.SENIOR),
-        ("Junior Frontend Dev", Level.JUNIOR),
-        ("Graduate Programme 2026", Level.JUNIOR),
-        ("Audit Trainee", Level.JUNIOR),
-        ("Staff Engineer, Payments", Level.LEAD),
-        ("Head of Science", Level.LEAD),
-        ("Regional Sales Director", Level.LEAD),
-        ("Principal Data Scientist", Level.LEAD),
-        ("Lead Data Scientist", Level.LEAD),
-        ("Backend Engineer\n- 6+ years of Java", Level.SENIOR),
-        ("Backend Engineer\n- 2-4 years of Java", Level.MID),
-        ("Data Analyst\n- 0-2 yrs", Level.JUNIOR),
+        ("Senior Backend Engineer\nWe", ExperienceLevel.SENIOR),
+        ("Sr. Compensation Analyst", ExperienceLevel.SENIOR),
+        ("Junior Frontend Dev", ExperienceLevel.JUNIOR),
+        ("Graduate Programme 2026", ExperienceLevel.JUNIOR),
+        ("Audit Trainee", ExperienceLevel.JUNIOR),
+        ("Staff Engineer, Payments", ExperienceLevel.LEAD),
+        ("Head of Science", ExperienceLevel.LEAD),
+        ("Regional Sales Director", ExperienceLevel.LEAD),
+        ("Principal Data Scientist", ExperienceLevel.LEAD),
+        ("Lead Data Scientist", ExperienceLevel.LEAD),
+        ("Backend Engineer\n- 6+ years of Java", ExperienceLevel.SENIOR),
+        ("Backend Engineer\n- 2-4 years of Java", ExperienceLevel.MID),
+        ("Data Analyst\n- 0-2 yrs", ExperienceLevel.JUNIOR),
         ("Support staff for lead generation", None),
         ("Barista", None),
         (
             "Senior Backend Engineer. Run Python services, model data. Mentor two juniors. " + "We ship. " * 9,
-            Level.SENIOR,
+            ExperienceLevel.SENIOR,
         ),
-        ("We are looking for a senior engineer who runs our services. " + "We ship parcels. " * 6, Level.SENIOR),
+        (
+            "We are looking for a senior engineer who runs our services. " + "We ship parcels. " * 6,
+            ExperienceLevel.SENIOR,
+        ),
         ("Backend Engineer\n- Mentor juniors", None),
         ("Backend Engineer\n- Mentor junior engineers", None),
         ("Backend Engineer\n- Coach a junior", None),
         ("Backend Engineer\n- Manage seniors\n- Report to the lead", None),
         ("Backend Engineer\n- You work with senior engineers", None),
         ("Backend Engineer\nReporting to the Director of Engineering", None),
-        ("Junior Developer\n- Work with senior engineers", Level.JUNIOR),
-        ("Engineering Manager\n- Manage senior engineers", Level.LEAD),
-        ("Technical Support Lead", Level.LEAD),
+        ("Junior Developer\n- Work with senior engineers", ExperienceLevel.JUNIOR),
+        ("Engineering Manager\n- Manage senior engineers", ExperienceLevel.LEAD),
+        ("Technical Support Lead", ExperienceLevel.LEAD),
     ],
 )
-def test_the_level_is_read_from_title_or_years(posting: str, level: Level | None) -> None:
+def test_the_level_is_read_from_title_or_years(posting: str, level: ExperienceLevel | None) -> None:
     assert level_of_posting(Posting(posting)) == level
 
 
@@ -271,7 +274,7 @@ def test_real_postings_are_read_and_every_fragment_is_verbatim() -> None:
     for row in rows:
         posting = Posting(row["text"])
         fields += (field_of_posting(posting) or "-") in row["field"] or row["field"].startswith("people")
-        levels += (level_of_posting(posting) or Level.MID) == row["level"]
+        levels += (level_of_posting(posting) or ExperienceLevel.MID) == row["level"]
         for mention in finder.find(posting.text):
             fragment = posting.fragment(mention.start, mention.end)
             assert fragment is None or (fragment in posting.text and len(fragment) <= MAX_FRAGMENT_CHARACTERS)

@@ -8,11 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 from sqlmodel import col
 
+from app.bank.questions import Difficulty, ExperienceLevel
 from app.conversations.models import TurnStatus
 from app.conversations.service import ConversationService
 from app.core.database import Database
 from app.core.errors import NotFound
-from app.orchestration.questions import Case, Difficulty, ExperienceLevel
+from app.orchestration.questions import Case
 from app.usage.models import ModelCallRow
 from tests.conversations.stories import (
     CANCELLED,

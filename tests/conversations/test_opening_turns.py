@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from app.bank.questions import ExperienceLevel
 from app.conversations.models import TurnStatus
 from app.conversations.opening import OpenedTurn
 from app.conversations.service import HISTORY_MESSAGES, SEEN_QUESTIONS, ConversationService
 from app.core.database import Database
 from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress
-from app.orchestration.questions import ExperienceLevel
 from tests.conversations.stories import (
     CANCELLED,
     FAILED,

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from app.bank.questions import ExperienceLevel
 from app.exports.document import ExportDocument
-from app.orchestration.questions import Case, ExperienceLevel, Question
+from app.orchestration.questions import Case, Question
 from tests.conversations.stories import question, question_set
 
 EXPORTED_AT = datetime(2026, 9, 7, 12, 30, tzinfo=UTC)

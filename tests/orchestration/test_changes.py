@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.bank.questions import ExperienceLevel
 from app.core.fences import read_fence
-from app.orchestration.questions import MAX_QUESTIONS, ExperienceLevel, QuestionSet
+from app.orchestration.questions import MAX_QUESTIONS, QuestionSet
 from tests.answers import calls, question, says_questions
 from tests.chat.conducting import Conducted, question_set, stage
 from tests.conftest import MakeSettings

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from app.bank.questions import ExperienceLevel
 from app.core.fences import read_fence
 from app.orchestration.catalog import TURN_ARGUMENTS
-from app.orchestration.questions import ExperienceLevel
 from app.providers.base import Sampling
 from plugins.cost.plugin import Spending
 from tests.answers import JOB_DESCRIPTION, calls, hands_to, question, says_questions, technique_output

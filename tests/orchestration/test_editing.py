@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.bank.questions import ExperienceLevel
+from app.orchestration.questions import QuestionSet
 from tests.answers import calls, hands_to, says_questions
 from tests.chat.conducting import Conducted, brief, question_set, stage
 from tests.conftest import MakeSettings

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 
+from app.bank.questions import ExperienceLevel
 from app.core.fences import read_fence
 from app.orchestration.editing import DONE
 from app.orchestration.events import Handoff, QuestionReady
-from app.orchestration.questions import ExperienceLevel, QuestionSet
+from app.orchestration.questions import QuestionSet
 from app.orchestration.turn import PastMessage
 from plugins.cost.plugin import Spending
 from tests.answers import JOB_DESCRIPTION, calls, hands_to, says_questions

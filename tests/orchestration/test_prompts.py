@@ -15,11 +15,12 @@ from semantic_kernel import Kernel
 from semantic_kernel.connectors.ai.open_ai import OpenAIChatCompletion
 from semantic_kernel.functions import KernelArguments
 
+from app.bank.questions import ExperienceLevel
 from app.core.fences import read_fence
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.contract import OUTPUT_CONTRACT
 from app.orchestration.order import Change, TechniqueOrder
-from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import Brief, TurnTask
 from app.providers.base import Sampling
 from plugins.cost.plugin import Spending

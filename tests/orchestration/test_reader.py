@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.orchestration.questions import Difficulty, QuestionContent
+from app.bank.questions import Difficulty
+from app.orchestration.questions import QuestionContent
 from app.orchestration.reader import QuestionReader
 from tests.answers import question, technique_output
 

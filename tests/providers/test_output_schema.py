@@ -11,7 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from app.bank.examples import worked_examples
-from app.bank.questions import Level, QuestionBank
+from app.bank.questions import ExperienceLevel, QuestionBank
 from app.core.config import REPOSITORY_ROOT
 from app.core.errors import ProviderError
 from app.orchestration.catalog import load_catalog
@@ -290,8 +290,8 @@ def _bank() -> QuestionBank:
 
 
 @pytest.mark.parametrize("interview_type", ["behavioral", "case_study", "reverse", "technical"])
-@pytest.mark.parametrize("level", list(Level))
-def test_the_examples_that_prompts_show_keep_to_it(interview_type: str, level: Level) -> None:
+@pytest.mark.parametrize("level", list(ExperienceLevel))
+def test_the_examples_that_prompts_show_keep_to_it(interview_type: str, level: ExperienceLevel) -> None:
     examples = worked_examples(_bank().of_type(interview_type), level).splitlines()
 
     assert len(examples) == 3

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.bank.questions import ExperienceLevel
 from app.core.config import REPOSITORY_ROOT
-from app.orchestration.questions import ExperienceLevel
 
 ADVERTS = Path(__file__).parent / "adverts"
 SHARED = REPOSITORY_ROOT.parent / "shared" / "data" / "job_descriptions.jsonl"

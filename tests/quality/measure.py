@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
-from app.bank.questions import QuestionBank
+from app.bank.questions import ExperienceLevel, QuestionBank
 from app.conversations.schemas import QuestionSetPublic
 from app.core.config import Settings
 from app.main import create_app, lifespan
-from app.orchestration.questions import ExperienceLevel, is_asked_in
+from app.orchestration.questions import is_asked_in
 from app.providers.offline.likeness import original_of
 from app.providers.offline.persona import plain_voice
 from tests.quality.jobs import Job

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
+from app.bank.questions import ExperienceLevel
 from app.core.config import Settings
 from app.core.logging import configure_logging
-from app.orchestration.questions import ExperienceLevel
 from tests.quality import table
 from tests.quality.jobs import SHARED, Job, shared_jobs, shipped_jobs
 from tests.quality.measure import OFFLINE, Comparison, Request, Service, compare, running, with_own_steps

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from app.bank.questions import ExperienceLevel
 from app.conversations.schemas import QuestionSetPublic
-from app.orchestration.questions import ExperienceLevel, Question, is_asked_in, verbatim
+from app.orchestration.questions import Question, is_asked_in, verbatim
 from tests.quality import wording
 
 MOST_WORDS = 45

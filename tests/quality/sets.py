@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from app.bank.questions import ExperienceLevel
 from app.conversations.schemas import QuestionSetPublic
-from app.orchestration.questions import ExperienceLevel
 from tests.quality.rubric import Subject
 
 POSTING = """\

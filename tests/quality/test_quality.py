@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.orchestration.questions import ExperienceLevel
+from app.bank.questions import ExperienceLevel
 from tests.conftest import MakeSettings
 from tests.quality.jobs import ADVERTS, SHARED, shared_jobs, shipped_jobs
 from tests.quality.measure import Comparison, Measured, Request, compare, overlap_of, running

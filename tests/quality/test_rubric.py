@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.orchestration.questions import ExperienceLevel
+from app.bank.questions import ExperienceLevel
 from tests.quality import wording
 from tests.quality.rubric import CHECKS, Subject, own_steps, result_of, review
 from tests.quality.sets import (

@@ -6,7 +6,7 @@ Every step quotes the posting, or names the level, the field or a question of th
 from collections.abc import Sequence
 
 from app.bank.posting import TITLE_WEIGHT
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.bank.vocabulary import ALIASES, PORTABLE
 from app.providers.offline.job import Evidence, Job
 from app.providers.offline.order import Order
@@ -35,32 +35,34 @@ _TOPIC_STEP = (
     "Say your {level} answer to the {category} question aloud within {minutes} minutes, then once more in half of them."
 )
 _LEVEL_STEPS = {
-    Level.JUNIOR: (
+    ExperienceLevel.JUNIOR: (
         "In the answer on {subject}, say what you tried first and whom you would ask, and when: that is what a junior "
         "role is tested on."
     ),
-    Level.MID: (
+    ExperienceLevel.MID: (
         "In the answer on {subject}, name two options and why you took one: at mid level the choice counts more than "
         "the result."
     ),
-    Level.SENIOR: (
+    ExperienceLevel.SENIOR: (
         "In the answer on {subject}, name a failure you prevented and whom you brought along: at senior level the "
         "whole system counts."
     ),
-    Level.LEAD: (
+    ExperienceLevel.LEAD: (
         "In the answer on {subject}, state the decision, its cost and what would have changed your mind: at lead "
         "level you answer for others."
     ),
 }
 _REVERSE_LEVEL_STEPS = {
-    Level.JUNIOR: (
+    ExperienceLevel.JUNIOR: (
         "For the question on {subject}, note what a junior newcomer should hear: who helps, and how work is reviewed."
     ),
-    Level.MID: "For the question on {subject}, note what at mid level would be yours to decide, and ask for a case.",
-    Level.SENIOR: (
+    ExperienceLevel.MID: (
+        "For the question on {subject}, note what at mid level would be yours to decide, and ask for a case."
+    ),
+    ExperienceLevel.SENIOR: (
         "For the question on {subject}, note whose yes you would need at senior level, and ask when it was last given."
     ),
-    Level.LEAD: (
+    ExperienceLevel.LEAD: (
         "For the question on {subject}, note what a lead would be measured by in a year, and ask who set that goal."
     ),
 }

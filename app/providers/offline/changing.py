@@ -3,7 +3,7 @@
 import re
 
 from app.bank.posting import Posting
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.bank.skills import level_of_posting
 from app.providers.offline.answers import last_discussed, no_such_question, signed
 from app.providers.offline.conversation import Conversation
@@ -269,7 +269,7 @@ def _positions(conversation: Conversation) -> tuple[int, ...]:
     return (one,) if one else ()
 
 
-def _known_level(conversation: Conversation) -> Level | None:
+def _known_level(conversation: Conversation) -> ExperienceLevel | None:
     """The level of the current set, else the conversation's, else the posting's: what "more junior" starts from."""
     current = conversation.own_set
     stated = (current.level if current else None) or conversation.level

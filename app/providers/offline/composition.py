@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.bank.vocabulary import CRAFTS
 from app.providers.offline.advice import recommendations
 from app.providers.offline.job import Job, Workshop
@@ -52,7 +52,7 @@ def compose(workshop: Workshop, order: Order) -> str:
 
 def nothing_to_mend() -> str:
     """The output of a repair call: this engine gave what it has, and has nothing better."""
-    document = {"coverage_plan": [], "summary": "", "experience_level": Level.MID, "questions": []}
+    document = {"coverage_plan": [], "summary": "", "experience_level": ExperienceLevel.MID, "questions": []}
     return json.dumps(document | {"recommendations": []})
 
 
@@ -224,7 +224,7 @@ def _shortfall(order: Order, job: Job, drafts: Sequence[Draft]) -> str:
         return f" The bank has no more than {counted(len(drafts))} left for this."
     used = {draft.question.level for draft in drafts} - {job.level}
     if used:
-        others = listed([str(level) for level in Level if level in used])
+        others = listed([str(level) for level in ExperienceLevel if level in used])
         return f" Unseen {job.level} questions that fit ran out, so the set is filled up from the {others} ones."
     if (change := change_in(order.request)) in {Change.HARDER, Change.EASIER}:
         return f" The {change} ones were taken first."

@@ -7,7 +7,7 @@ from typing import Any
 
 from semantic_kernel.contents import AuthorRole, ChatHistory, FunctionResultContent
 
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.core.fences import read_fence
 
 TRANSFER_PREFIX = "Handoff-transfer_to_"
@@ -62,7 +62,7 @@ class CurrentSet:
 
     interview_type: str
     revision: int
-    level: Level | None
+    level: ExperienceLevel | None
     questions: tuple[dict[str, Any], ...]
 
     def question(self, position: int) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Conversation:
     """Earlier messages, oldest first: whether the candidate wrote it, and its text."""
     active_agent: str | None
     """The agent that the turn started with; None is triage."""
-    level: Level | None
+    level: ExperienceLevel | None
     question_count: int
     posting: str
     resume: str
@@ -151,9 +151,9 @@ def read_conversation(history: ChatHistory, tools: Sequence[dict[str, Any]]) -> 
     )
 
 
-def level_or_none(value: Any) -> Level | None:
+def level_or_none(value: Any) -> ExperienceLevel | None:
     """The level of that name, or None for anything else."""
-    return Level(value) if value in set(Level) else None
+    return ExperienceLevel(value) if value in set(ExperienceLevel) else None
 
 
 def _parameters(function: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.bank.posting import (
     reads_like_a_duty,
     speaks_of_duties,
 )
-from app.bank.questions import BankQuestion, Level, QuestionBank
+from app.bank.questions import BankQuestion, ExperienceLevel, QuestionBank
 from app.bank.skills import Mention, SkillFinder, field_of_posting, field_of_title, level_of_posting
 from app.bank.themes import THEMES
 from app.bank.vocabulary import ALIASES
@@ -107,7 +107,7 @@ class Topic:
 class Job:
     """What the choice of questions goes by."""
 
-    level: Level
+    level: ExperienceLevel
     level_source: str
     """Whence the level: `settings`, `request`, `wish`, `posting`, or `assumed`."""
     title: str
@@ -129,7 +129,7 @@ class Reading:
     """What a posting says, whatever is asked of the engine."""
 
     posting: Posting
-    level: Level | None
+    level: ExperienceLevel | None
     field: str | None
     title: str
     skills: Mapping[str, Evidence]
@@ -279,7 +279,7 @@ def _theme_places(posting: Posting, line: Line, category: str, words: re.Pattern
             yield Evidence(category.replace("_", " "), fragment, line.weight, start, is_must=line.is_must)
 
 
-def _level(order: Order, reading: Reading) -> tuple[Level, str]:
+def _level(order: Order, reading: Reading) -> tuple[ExperienceLevel, str]:
     if order.level is not None:
         return order.level, "settings"
     if (level := level_in(order.request)) is not None:
@@ -289,7 +289,7 @@ def _level(order: Order, reading: Reading) -> tuple[Level, str]:
             return level, "wish"
     if reading.level is not None:
         return reading.level, "posting"
-    return Level.MID, "assumed"
+    return ExperienceLevel.MID, "assumed"
 
 
 def _is_asked_in(posting: Posting, line: Line, mention: Mention, fragment: str) -> bool:

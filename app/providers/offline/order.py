@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.core.fences import read_fence
 from app.providers.offline.conversation import level_or_none
 from app.providers.offline.likeness import Examples
@@ -29,7 +29,7 @@ class Order:
 
     interview_type: str
     technique: str
-    level: Level | None
+    level: ExperienceLevel | None
     question_count: int
     kind: Kind
     positions: tuple[int, ...]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.bank.questions import BankCase, BankQuestion, Difficulty, Level
+from app.bank.questions import BankCase, BankQuestion, Difficulty, ExperienceLevel
 from app.providers.offline.fitting import Tier
 from app.providers.offline.job import Topic
 from app.providers.offline.likeness import original_of, shortened, untwisted
@@ -218,7 +218,7 @@ def _difficulty(current: dict[str, Any], source: BankQuestion | None) -> Difficu
     return source.difficulty if source else Difficulty.MEDIUM
 
 
-def _as_it_stands(current: dict[str, Any], level: Level) -> BankQuestion:
+def _as_it_stands(current: dict[str, Any], level: ExperienceLevel) -> BankQuestion:
     """A question that is not the bank's, in the form of those that are."""
     case = current.get("case")
     return BankQuestion.model_construct(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.bank.questions import BankQuestion, Difficulty, Level
+from app.bank.questions import BankQuestion, Difficulty, ExperienceLevel
 from app.providers.offline.fitting import TIED, Fit, Fitter, Tier
 from app.providers.offline.job import FIRST_SKILLS, Evidence, Job, Topic, Workshop
 from app.providers.offline.likeness import is_alike, prepared
@@ -118,7 +118,7 @@ class Selector:
     def _pools(self) -> Iterable[list[BankQuestion]]:
         """The level's unseen questions that fit, then its other ones; a neighbouring level only after all of these."""
         source = self._unseen or [q for q in self.questions if not self._is_refused(q)]
-        for distance in range(len(Level)):
+        for distance in range(len(ExperienceLevel)):
             level = [question for question in source if question.level.distance(self.job.level) == distance]
             if self.model is not None:
                 alike = [q for q in level if self.is_like_model(q) and self.is_near(q)]

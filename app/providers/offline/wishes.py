@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.bank.skills import field_of_title
 
 MAX_COUNT = 20
@@ -137,9 +137,9 @@ _ROLE = (
     r"(?:software|backend|frontend|front-end|back-end|data|tech|technical|engineering|team"
     r"|product|design|ml|platform|full-stack|qa|sales|marketing|account)"
 )
-_LEVEL_NAMES: tuple[tuple[Level, re.Pattern[str]], ...] = (
+_LEVEL_NAMES: tuple[tuple[ExperienceLevel, re.Pattern[str]], ...] = (
     (
-        Level.JUNIOR,
+        ExperienceLevel.JUNIOR,
         re.compile(
             (
                 r"\bjuniors?\b|\bjr\b|\bentry[- ]level\b|\b(?:new |recent )?graduate\b|\bintern(?:ship)?\b"
@@ -149,7 +149,7 @@ _LEVEL_NAMES: tuple[tuple[Level, re.Pattern[str]], ...] = (
         ),
     ),
     (
-        Level.MID,
+        ExperienceLevel.MID,
         re.compile(
             (
                 r"\bmid[- ]?(?:level|weight|senior)?\b(?!\s*-?(?:way|night|term|dle))|\bintermediate\b"
@@ -159,7 +159,7 @@ _LEVEL_NAMES: tuple[tuple[Level, re.Pattern[str]], ...] = (
         ),
     ),
     (
-        Level.LEAD,
+        ExperienceLevel.LEAD,
         re.compile(
             (
                 rf"\blead level\b|\b(?:make it|as an?|i am an?|i'm an?|for an?|to) lead\b|\blead (?:{_ROLE}"
@@ -170,7 +170,7 @@ _LEVEL_NAMES: tuple[tuple[Level, re.Pattern[str]], ...] = (
             re.IGNORECASE,
         ),
     ),
-    (Level.SENIOR, re.compile(rf"\bseniors?\b(?!\s+{_OTHERS})|\bsr\b", re.IGNORECASE)),
+    (ExperienceLevel.SENIOR, re.compile(rf"\bseniors?\b(?!\s+{_OTHERS})|\bsr\b", re.IGNORECASE)),
 )
 _MINUTES = re.compile(
     rf"\b(?:(\d{{1,3}})|({'|'.join(sorted((*_WORDS, 'thirty'), key=len, reverse=True))}))"
@@ -299,12 +299,12 @@ def is_position_zero(message: str) -> bool:
     return _POSITION_ZERO.search(message) is not None
 
 
-def level_in(message: str, current: Level | None = None) -> Level | None:
+def level_in(message: str, current: ExperienceLevel | None = None) -> ExperienceLevel | None:
     """The level that a message states for the candidate or the job; "more junior" is one step below `current`."""
     if _MORE_JUNIOR.search(message):
-        return current.stepped(-1) if current else Level.JUNIOR
+        return current.stepped(-1) if current else ExperienceLevel.JUNIOR
     if _MORE_SENIOR.search(message):
-        return current.stepped(1) if current else Level.SENIOR
+        return current.stepped(1) if current else ExperienceLevel.SENIOR
     found = [
         (match.start(), level)
         for level, words in _LEVEL_NAMES

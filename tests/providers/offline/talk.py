@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from app.bank.questions import ExperienceLevel
 from app.core.config import REPOSITORY_ROOT, Settings
 from app.orchestration.events import Handoff, QuestionReady, TurnAnswer
-from app.orchestration.questions import ExperienceLevel, Question, QuestionSet
+from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import Brief, PastMessage
 from tests.chat.conducting import Conducted, Stage, stage
 from tests.providers.offline.calls import POSTING

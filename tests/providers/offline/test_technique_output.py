@@ -6,7 +6,7 @@ import pytest
 import yaml
 from semantic_kernel.contents import ChatHistory
 
-from app.bank.questions import Difficulty, Level, QuestionBank
+from app.bank.questions import Difficulty, ExperienceLevel, QuestionBank
 from app.core.config import REPOSITORY_ROOT
 from app.core.fences import fence
 from app.providers.offline.composition import DISCLOSURE
@@ -48,9 +48,9 @@ def small_engine(folder: Path) -> Engine:
     return Engine(QuestionBank.load(folder))
 
 
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", ExperienceLevel)
 @pytest.mark.parametrize("interview_type", TYPES)
-def test_as_many_questions_as_asked_for_and_none_twice(interview_type: str, level: Level) -> None:
+def test_as_many_questions_as_asked_for_and_none_twice(interview_type: str, level: ExperienceLevel) -> None:
     for count in range(1, 21):
         document = produce(interview_type=interview_type, level=level, count=count)
         assert len(set(texts(document))) == count

@@ -1,6 +1,6 @@
 import pytest
 
-from app.bank.questions import Level
+from app.bank.questions import ExperienceLevel
 from app.providers.offline.wishes import Change, change_in, count_in, level_in, positions_in
 
 
@@ -87,28 +87,28 @@ def test_counts(message: str, count: int | None) -> None:
 @pytest.mark.parametrize(
     ("message", "level"),
     [
-        ("I'm more junior than that", Level.MID),
-        ("that is too junior", Level.LEAD),
-        ("make it senior", Level.SENIOR),
-        ("I am a junior", Level.JUNIOR),
-        ("mid-level please", Level.MID),
-        ("lead engineer role", Level.LEAD),
-        ("tech lead interview", Level.LEAD),
-        ("staff engineer", Level.LEAD),
-        ("I have a senior backend interview on Tuesday", Level.SENIOR),
+        ("I'm more junior than that", ExperienceLevel.MID),
+        ("that is too junior", ExperienceLevel.LEAD),
+        ("make it senior", ExperienceLevel.SENIOR),
+        ("I am a junior", ExperienceLevel.JUNIOR),
+        ("mid-level please", ExperienceLevel.MID),
+        ("lead engineer role", ExperienceLevel.LEAD),
+        ("tech lead interview", ExperienceLevel.LEAD),
+        ("staff engineer", ExperienceLevel.LEAD),
+        ("I have a senior backend interview on Tuesday", ExperienceLevel.SENIOR),
         ("an interview with the head of engineering", None),
         ("how to deal with senior stakeholders", None),
         ("questions that lead somewhere", None),
         ("make question 3 harder", None),
     ],
 )
-def test_levels(message: str, level: Level | None) -> None:
-    assert level_in(message, Level.SENIOR) is level
+def test_levels(message: str, level: ExperienceLevel | None) -> None:
+    assert level_in(message, ExperienceLevel.SENIOR) is level
 
 
 def test_a_step_down_without_a_level_is_junior_and_ends_there() -> None:
-    assert level_in("more junior", None) is Level.JUNIOR
-    assert level_in("more junior", Level.JUNIOR) is Level.JUNIOR
+    assert level_in("more junior", None) is ExperienceLevel.JUNIOR
+    assert level_in("more junior", ExperienceLevel.JUNIOR) is ExperienceLevel.JUNIOR
 
 
 @pytest.mark.parametrize("piece", ["1, ", "question 3 and ", " ", "the first and ", "more "])
