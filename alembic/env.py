@@ -6,8 +6,9 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
+import app.accounts.models
 import app.conversations.models
-import app.usage.models  # noqa: F401 - both fill the metadata
+import app.usage.models  # noqa: F401 - they fill the metadata
 from alembic import context
 from app.core.config import Settings
 

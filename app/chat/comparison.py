@@ -47,7 +47,7 @@ class ComparisonService:
         for running in self._running:
             running.cancel()
 
-    async def compare(self, request: CompareRequest) -> ComparePublic:
+    async def compare(self, request: CompareRequest, *, owner_id: UUID) -> ComparePublic:
         """The sets in the order asked for; a technique that failed has a problem instead.
 
         Raises:
@@ -75,7 +75,7 @@ class ComparisonService:
                 await usage_service.check_limits(
                     session, self._settings, provider=self._provider.name, calls=self._calls_ahead
                 )
-            await self._run(trials)
+            await self._run(trials, owner_id)
         finally:
             self._calls_ahead -= len(names)
         if all(trial.error for trial in trials):
@@ -88,7 +88,7 @@ class ComparisonService:
             duration_ms=round((time.monotonic() - started) * 1000),
         )
 
-    async def _run(self, trials: Sequence["_Trial"]) -> None:
+    async def _run(self, trials: Sequence["_Trial"], owner_id: UUID) -> None:
         """Run them at the same time, and book what they took, however they end."""
         running = asyncio.gather(*(trial.run() for trial in trials))
         self._running.add(running)
@@ -100,11 +100,11 @@ class ComparisonService:
             raise TurnInterrupted("The server stopped. Send the request again.") from None
         finally:
             self._running.discard(running)
-            await self._book([call for trial in trials for call in trial.calls])
+            await self._book([call for trial in trials for call in trial.calls], owner_id)
 
-    async def _book(self, calls: Sequence[ModelCall]) -> None:
+    async def _book(self, calls: Sequence[ModelCall], owner_id: UUID) -> None:
         async with self._database.transaction() as session:
-            usage_service.record_calls(session, calls, conversation_id=None, turn_id=None)
+            usage_service.record_calls(session, calls, owner_id=owner_id, conversation_id=None, turn_id=None)
 
     def _task(self, request: CompareRequest, technique: str) -> TurnTask:
         model = request.model or self._provider.default_model

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
+from app.accounts.endpoints import OwnerDep
 from app.chat import sse
 from app.chat.comparison import ComparisonService
 from app.chat.schemas import CatalogPublic, ChatReply, ChatRequest, ComparePublic, CompareRequest
@@ -86,20 +87,22 @@ CHAT_PROBLEMS = problems(
 async def chat(
     body: ChatRequest,
     service: ChatServiceDep,
+    owner_id: OwnerDep,
+    *,
     accept: Annotated[str, Header(description="`text/event-stream` streams the turn")] = "application/json",
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Response:
     """Send a message. The turn runs on if the connection drops; `GET /turns/{id}/events` follows it again."""
-    turn_id = await service.start(body, idempotency_key=idempotency_key)
+    turn_id = await service.start(body, owner_id=owner_id, idempotency_key=idempotency_key)
     if EVENT_STREAM in accept.lower():
-        return event_stream(await service.follow(turn_id))
-    return outcome_response(await service.outcome(turn_id))
+        return event_stream(await service.follow(turn_id, owner_id=owner_id))
+    return outcome_response(await service.outcome(turn_id, owner_id=owner_id))
 
 
 @router.get("/turns/{turn_id}", responses=problems(NotFound, InvalidRequest), tags=["turns"])
-async def read_turn(turn_id: UUID, service: ConversationServiceDep) -> TurnPublic:
+async def read_turn(turn_id: UUID, service: ConversationServiceDep, owner_id: OwnerDep) -> TurnPublic:
     """A turn, with its reply once it is completed or its problem if it failed."""
-    return await service.turn(turn_id)
+    return await service.turn(turn_id, owner_id=owner_id)
 
 
 @router.get(
@@ -113,10 +116,13 @@ async def read_turn(turn_id: UUID, service: ConversationServiceDep) -> TurnPubli
     tags=["turns"],
 )
 async def follow_turn(
-    turn_id: UUID, service: ChatServiceDep, last_event_id: Annotated[int, Header(ge=0, le=MAX_SEQ)] = 0
+    turn_id: UUID,
+    service: ChatServiceDep,
+    owner_id: OwnerDep,
+    last_event_id: Annotated[int, Header(ge=0, le=MAX_SEQ)] = 0,
 ) -> Response:
     """The turn's events after `Last-Event-ID`, then live to the last one."""
-    return event_stream(await service.follow(turn_id, after=last_event_id))
+    return event_stream(await service.follow(turn_id, owner_id=owner_id, after=last_event_id))
 
 
 @router.post(
@@ -125,9 +131,9 @@ async def follow_turn(
     responses=problems(NotFound, TurnNotRunning, InvalidRequest),
     tags=["turns"],
 )
-async def cancel_turn(turn_id: UUID, service: ChatServiceDep) -> None:
+async def cancel_turn(turn_id: UUID, service: ChatServiceDep, owner_id: OwnerDep) -> None:
     """Stop the turn's model calls. The candidate's message is kept."""
-    await service.cancel(turn_id)
+    await service.cancel(turn_id, owner_id=owner_id)
 
 
 @router.post(
@@ -146,12 +152,14 @@ async def cancel_turn(turn_id: UUID, service: ChatServiceDep) -> None:
     ),
     tags=["chat"],
 )
-async def compare_techniques(body: CompareRequest, service: ComparisonServiceDep, request: Request) -> ComparePublic:
+async def compare_techniques(
+    body: CompareRequest, service: ComparisonServiceDep, owner_id: OwnerDep, request: Request
+) -> ComparePublic:
     """Two to five techniques on the same request at the same time; only the usage figures are kept.
 
     One model call each, or two where an answer has to be mended.
     """
-    return await while_connected(request, service.compare(body))
+    return await while_connected(request, service.compare(body, owner_id=owner_id))
 
 
 @router.get("/catalog", tags=["catalog"])

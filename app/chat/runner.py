@@ -44,9 +44,15 @@ class TurnRunner:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._is_stopping = False
 
-    def start(self, task: TurnTask, *, conversation_id: UUID) -> None:
+    def start(self, task: TurnTask, *, owner_id: UUID, conversation_id: UUID) -> None:
         """Run the turn in the background, whatever becomes of the request."""
-        run = _TurnRun(task, conversation_id, self._conductor, self._conversations)
+        run = _TurnRun(
+            task,
+            owner_id=owner_id,
+            conversation_id=conversation_id,
+            conductor=self._conductor,
+            conversations=self._conversations,
+        )
         running = asyncio.create_task(self._run(run), name=f"turn-{task.turn_id}")
         self._tasks[task.turn_id] = running
         running.add_done_callback(lambda _: self._tasks.pop(task.turn_id, None))
@@ -91,9 +97,16 @@ class _TurnRun:
     """One turn, from the conductor's events to the log."""
 
     def __init__(
-        self, task: TurnTask, conversation_id: UUID, conductor: Conductor, conversations: ConversationService
+        self,
+        task: TurnTask,
+        *,
+        owner_id: UUID,
+        conversation_id: UUID,
+        conductor: Conductor,
+        conversations: ConversationService,
     ) -> None:
         self.task = task
+        self.owner_id = owner_id
         self.conversation_id = conversation_id
         self._conductor = conductor
         self._conversations = conversations
@@ -165,7 +178,9 @@ class _TurnRun:
                     lines.append((event.kind, usage.model_dump(mode="json")))
                 case AgentActive() | QuestionReady() | TextDelta():
                     lines.append(log_line(event))
-        await self._conversations.append(self.task.turn_id, lines, conversation_id=self.conversation_id, calls=calls)
+        await self._conversations.append(
+            self.task.turn_id, lines, owner_id=self.owner_id, conversation_id=self.conversation_id, calls=calls
+        )
 
     def _log_end(self, status: str, **fields: object) -> None:
         usage = turn_usage(self._calls, model=self.task.model)

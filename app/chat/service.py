@@ -54,7 +54,7 @@ class ChatService:
         self._conversations = conversations
         self._runner = runner
 
-    async def start(self, request: ChatRequest, *, idempotency_key: str | None) -> UUID:
+    async def start(self, request: ChatRequest, *, owner_id: UUID, idempotency_key: str | None) -> UUID:
         """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
 
         Raises:
@@ -70,7 +70,7 @@ class ChatService:
             techniques={"technique": request.technique} if request.technique else {},
             model=request.model,
         )
-        opening = self._opening(request, idempotency_key)
+        opening = self._opening(request, owner_id, idempotency_key)
         if (known := await self._conversations.known_turn(opening)) is not None:
             return known
         check_texts(request)
@@ -79,34 +79,34 @@ class ChatService:
         # For the lines of this request that follow; the turn's own lines bind them again.
         structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
         if not opened.is_replay:
-            self._runner.start(self._task(request, opened), conversation_id=opened.conversation_id)
+            self._runner.start(self._task(request, opened), owner_id=owner_id, conversation_id=opened.conversation_id)
         return opened.turn_id
 
-    async def follow(self, turn_id: UUID, *, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
+    async def follow(self, turn_id: UUID, *, owner_id: UUID, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
         """See `ConversationService.follow`."""
-        return await self._conversations.follow(turn_id, after=after)
+        return await self._conversations.follow(turn_id, owner_id=owner_id, after=after)
 
-    async def outcome(self, turn_id: UUID) -> LoggedEvent:
+    async def outcome(self, turn_id: UUID, *, owner_id: UUID) -> LoggedEvent:
         """Wait for the turn's last event.
 
         Raises:
-            NotFound: the conversation was deleted meanwhile.
+            NotFound: the owner has no such turn, or the conversation was deleted meanwhile.
         """
         last: LoggedEvent | None = None
-        async for event in await self._conversations.follow(turn_id):
+        async for event in await self._conversations.follow(turn_id, owner_id=owner_id):
             last = event or last
         if last is None or not last.is_last:
             raise NotFound("The turn was deleted while it ran.")
         return last
 
-    async def cancel(self, turn_id: UUID) -> None:
+    async def cancel(self, turn_id: UUID, *, owner_id: UUID) -> None:
         """Stop the turn's model calls and end it as cancelled.
 
         Raises:
-            NotFound: no such turn.
+            NotFound: the owner has no such turn.
             TurnNotRunning: it has ended already.
         """
-        turn = await self._conversations.turn(turn_id)
+        turn = await self._conversations.turn(turn_id, owner_id=owner_id)
         if turn.status != TurnStatus.RUNNING or not await self._runner.cancel(turn_id):
             raise TurnNotRunning("There is nothing to cancel.")
 
@@ -150,8 +150,9 @@ class ChatService:
             await self._conversations.end_turn(opened.turn_id, TurnStatus.FAILED, failed_line(error))
             raise
 
-    def _opening(self, request: ChatRequest, idempotency_key: str | None) -> TurnOpening:
+    def _opening(self, request: ChatRequest, owner_id: UUID, idempotency_key: str | None) -> TurnOpening:
         return TurnOpening(
+            owner_id=owner_id,
             message=request.message,
             model=request.model or self._provider.default_model,
             request_hash=hashlib.sha256(request.model_dump_json().encode()).hexdigest(),

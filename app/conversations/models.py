@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKeyConstraint, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.database import UtcDateTime
@@ -32,9 +32,10 @@ class MessageRole(StrEnum):
 class Conversation(SQLModel, table=True):
     """A thread with one candidate, and the brief it keeps: what has been told once need not be told again."""
 
-    __table_args__ = (Index("ix_conversation_updated_at_id", "updated_at", "id"),)
+    __table_args__ = (Index("ix_conversation_owner_id_updated_at_id", "owner_id", "updated_at", "id"),)
 
     id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE")
     title: str = Field(sa_type=String(120))
     active_agent: str | None = Field(default=None, sa_type=String(40))
     job_description: str | None = Field(default=None, sa_type=Text)
@@ -63,14 +64,18 @@ class Turn(SQLModel, table=True):
             sqlite_where=text("status = 'running'"),
             postgresql_where=text("status = 'running'"),
         ),
+        # Somebody else's key is no key of mine.
+        UniqueConstraint("owner_id", "idempotency_key", name="uq_turn_owner_id_idempotency_key"),
     )
 
     id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE")
+    """The conversation's owner."""
     conversation_id: UUID = Field(foreign_key="conversation.id", ondelete="CASCADE")
     status: str = Field(default=TurnStatus.RUNNING, sa_type=String(20))
     agent: str | None = Field(default=None, sa_type=String(40))
     model: str = Field(sa_type=String(120))
-    idempotency_key: str | None = Field(default=None, sa_type=String(200), unique=True)
+    idempotency_key: str | None = Field(default=None, sa_type=String(200))
     request_hash: str = Field(sa_type=String(64))
     """SHA-256 of the request, so that a reused key with another body is noticed."""
     started_at: datetime = Field(sa_type=UtcDateTime)

@@ -14,6 +14,7 @@ from app.usage.schemas import Usage
 class TurnOpening:
     """What a request brings to a conversation; None leaves what the conversation has."""
 
+    owner_id: UUID
     message: str
     model: str
     request_hash: str

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import and_, func, tuple_, update
@@ -23,25 +23,27 @@ from app.conversations.models import (
 )
 from app.orchestration.questions import Question, QuestionSet
 
-
-async def get_conversation(session: AsyncSession, conversation_id: UUID) -> Conversation | None:
-    """The conversation, or None."""
-    return await session.get(Conversation, conversation_id)
+Owned = TypeVar("Owned", Conversation, Turn)
 
 
-async def lock_conversation(session: AsyncSession, conversation_id: UUID) -> Conversation | None:
-    """The conversation, which nobody else changes or deletes before this transaction ends; or None.
+async def owned(
+    session: AsyncSession, kind: type[Owned], row_id: UUID, *, owner_id: UUID, is_locked: bool = False
+) -> Owned | None:
+    """The row if it is the owner's, else None: the one way by which an id from outside becomes a row.
 
-    On SQLite the transaction itself is the lock, as it is the only one that writes.
+    A locked one is changed and deleted by nobody else before this transaction ends; on SQLite the transaction itself
+    is the lock, as it is the only one that writes.
     """
-    return await session.get(Conversation, conversation_id, with_for_update=True)
+    row = await session.get(kind, row_id, with_for_update=is_locked)
+    return row if row is not None and row.owner_id == owner_id else None
 
 
 async def list_conversations(
-    session: AsyncSession, *, limit: int, before: tuple[datetime, UUID] | None
+    session: AsyncSession, owner_id: UUID, *, limit: int, before: tuple[datetime, UUID] | None
 ) -> Sequence[Conversation]:
-    """The latest conversations first; `before` is the last row of the page before."""
-    query = select(Conversation).order_by(col(Conversation.updated_at).desc(), col(Conversation.id).desc()).limit(limit)
+    """The owner's latest conversations first; `before` is the last row of the page before."""
+    newest_first = (col(Conversation.updated_at).desc(), col(Conversation.id).desc())
+    query = select(Conversation).where(Conversation.owner_id == owner_id).order_by(*newest_first).limit(limit)
     if before is not None:
         query = query.where(tuple_(col(Conversation.updated_at), col(Conversation.id)) < before)
     return (await session.exec(query)).all()
@@ -53,13 +55,14 @@ async def delete_conversation(session: AsyncSession, conversation_id: UUID) -> N
 
 
 async def get_turn(session: AsyncSession, turn_id: UUID) -> Turn | None:
-    """The turn, or None."""
+    """The turn, whoever owns it, or None; for whoever runs it."""
     return await session.get(Turn, turn_id)
 
 
-async def find_turn_by_key(session: AsyncSession, idempotency_key: str) -> Turn | None:
-    """The turn that was started under this idempotency key, or None."""
-    return (await session.exec(select(Turn).where(Turn.idempotency_key == idempotency_key))).first()
+async def find_turn_by_key(session: AsyncSession, owner_id: UUID, idempotency_key: str) -> Turn | None:
+    """The turn that the owner started under this idempotency key, or None."""
+    query = select(Turn).where(Turn.owner_id == owner_id, Turn.idempotency_key == idempotency_key)
+    return (await session.exec(query)).first()
 
 
 async def running_turns(session: AsyncSession, *, conversation_id: UUID | None = None) -> Sequence[Turn]:

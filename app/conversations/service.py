@@ -69,7 +69,11 @@ class ConversationService:
         try:
             async with self._database.transaction() as session:
                 # Locked first: of two requests with one key, the later must see what the earlier stored.
-                found = await self._locked(session, opening.conversation_id) if opening.conversation_id else None
+                found = (
+                    await self._locked(session, opening.conversation_id, opening.owner_id)
+                    if opening.conversation_id
+                    else None
+                )
                 if (known := await self._known_turn(session, opening)) is not None:
                     return known
                 conversation = await self._told(session, found, opening)
@@ -93,11 +97,19 @@ class ConversationService:
         return known.turn_id if known else None
 
     async def append(
-        self, turn_id: UUID, lines: Sequence[LogLine], *, conversation_id: UUID, calls: Sequence[ModelCall] = ()
+        self,
+        turn_id: UUID,
+        lines: Sequence[LogLine],
+        *,
+        owner_id: UUID,
+        conversation_id: UUID,
+        calls: Sequence[ModelCall] = (),
     ) -> None:
         """Write the next lines of the log, with the ledger rows of the model calls that ended meanwhile."""
         async with self._database.transaction() as session:
-            usage_service.record_calls(session, calls, conversation_id=conversation_id, turn_id=turn_id)
+            usage_service.record_calls(
+                session, calls, owner_id=owner_id, conversation_id=conversation_id, turn_id=turn_id
+            )
             await repository.append_events(session, turn_id, lines, at=utc_now())
         self._signal.written(turn_id)
 
@@ -110,8 +122,8 @@ class ConversationService:
         """Store reply, question set, active agent and last event in one transaction, before any client sees it."""
         now = utc_now()
         async with self._database.transaction() as session:
-            turn = await self._turn(session, turn_id)
-            conversation = await self._locked(session, turn.conversation_id)
+            turn = _found_turn(await repository.get_turn(session, turn_id))
+            conversation = await self._locked(session, turn.conversation_id, turn.owner_id)
             if not await repository.end_turn(
                 session, turn_id, status=TurnStatus.COMPLETED, agent=answer.agent, finished_at=now
             ):
@@ -147,14 +159,14 @@ class ConversationService:
 
     # Reading.
 
-    async def turn(self, turn_id: UUID) -> TurnPublic:
+    async def turn(self, turn_id: UUID, *, owner_id: UUID) -> TurnPublic:
         """The turn and how it ended.
 
         Raises:
-            NotFound: no such turn.
+            NotFound: the owner has no such turn.
         """
         async with self._database.reading() as session:
-            turn = await self._turn(session, turn_id)
+            turn = _found_turn(await repository.owned(session, Turn, turn_id, owner_id=owner_id))
             last = await repository.last_event(session, turn_id) if turn.status != TurnStatus.RUNNING else None
         data = last.data if last else None
         return TurnPublic.of(
@@ -163,39 +175,39 @@ class ConversationService:
             problem=data if turn.status == TurnStatus.FAILED else None,
         )
 
-    async def follow(self, turn_id: UUID, *, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
+    async def follow(self, turn_id: UUID, *, owner_id: UUID, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
         """Check that the turn exists, then follow its log.
 
         Raises:
-            NotFound: no such turn.
+            NotFound: the owner has no such turn.
         """
         async with self._database.reading() as session:
-            await self._turn(session, turn_id)
+            _found_turn(await repository.owned(session, Turn, turn_id, owner_id=owner_id))
         return turn_log.follow(self._database, self._signal, turn_id, after=after)
 
-    async def page(self, *, limit: int, cursor: str | None) -> ConversationPage:
-        """A page of conversations, the last changed first.
+    async def page(self, *, owner_id: UUID, limit: int, cursor: str | None) -> ConversationPage:
+        """A page of the owner's conversations, the last changed first.
 
         Raises:
             InvalidRequest: the cursor is not one that an earlier page gave.
         """
         before = read_cursor(cursor) if cursor else None
         async with self._database.reading() as session:
-            rows = await repository.list_conversations(session, limit=limit + 1, before=before)
+            rows = await repository.list_conversations(session, owner_id, limit=limit + 1, before=before)
         shown = rows[:limit]
         return ConversationPage(
             items=[ConversationSummary.of(row) for row in shown],
             next_cursor=cursor_after(shown[-1]) if len(rows) > limit else None,
         )
 
-    async def detail(self, conversation_id: UUID) -> ConversationDetail:
+    async def detail(self, conversation_id: UUID, *, owner_id: UUID) -> ConversationDetail:
         """The conversation with its messages, every revision of its question sets, and its usage.
 
         Raises:
-            NotFound: no such conversation.
+            NotFound: the owner has no such conversation.
         """
         async with self._database.reading() as session:
-            conversation = _found(await repository.get_conversation(session, conversation_id))
+            conversation = _found(await repository.owned(session, Conversation, conversation_id, owner_id=owner_id))
             messages = await repository.messages(session, conversation_id)
             sets = await repository.question_sets(session, conversation_id)
             usage = await usage_service.conversation_usage(session, conversation_id)
@@ -212,15 +224,20 @@ class ConversationService:
         )
 
     async def question_set(
-        self, conversation_id: UUID, *, interview_type: str | None = None, revision: int | None = None
+        self,
+        conversation_id: UUID,
+        *,
+        owner_id: UUID,
+        interview_type: str | None = None,
+        revision: int | None = None,
     ) -> FoundQuestionSet:
         """The set last worked on, or the last of this type, in its latest or the named revision.
 
         Raises:
-            NotFound: no such conversation, set or revision.
+            NotFound: the owner has no such conversation, or it no such set or revision.
         """
         async with self._database.reading() as session:
-            conversation = await repository.get_conversation(session, conversation_id)
+            conversation = await repository.owned(session, Conversation, conversation_id, owner_id=owner_id)
             if conversation is None:
                 raise NotFound(
                     "There is no conversation with this id; GET /api/v1/conversations lists those there are."
@@ -239,15 +256,15 @@ class ConversationService:
         async with self._database.reading() as session:
             return await repository.question_set_revision(session, question_set_id, number)
 
-    async def delete(self, conversation_id: UUID) -> None:
+    async def delete(self, conversation_id: UUID, *, owner_id: UUID) -> None:
         """Delete the conversation and all that hangs on it; the ledger keeps its figures without it.
 
         Raises:
-            NotFound: no such conversation.
+            NotFound: the owner has no such conversation.
             TurnInProgress: a turn is running in it.
         """
         async with self._database.transaction() as session:
-            conversation = await self._locked(session, conversation_id)
+            conversation = await self._locked(session, conversation_id, owner_id)
             await self._refuse_second_turn(session, conversation)
             await repository.delete_conversation(session, conversation_id)
 
@@ -256,7 +273,7 @@ class ConversationService:
     async def _known_turn(self, session: AsyncSession, opening: TurnOpening) -> OpenedTurn | None:
         if opening.idempotency_key is None:
             return None
-        turn = await repository.find_turn_by_key(session, opening.idempotency_key)
+        turn = await repository.find_turn_by_key(session, opening.owner_id, opening.idempotency_key)
         if turn is None:
             return None
         if turn.request_hash != opening.request_hash:
@@ -270,7 +287,9 @@ class ConversationService:
         now = utc_now()
         if conversation is None:
             title = " ".join(opening.message.split())[:TITLE_CHARACTERS]
-            conversation = Conversation(id=uuid4(), title=title, created_at=now, updated_at=now)
+            conversation = Conversation(
+                id=uuid4(), owner_id=opening.owner_id, title=title, created_at=now, updated_at=now
+            )
             session.add(conversation)
         if opening.job_description and opening.job_description != conversation.job_description:
             conversation.job_description = opening.job_description
@@ -305,6 +324,7 @@ class ConversationService:
         )
         turn = Turn(
             id=uuid4(),
+            owner_id=conversation.owner_id,
             conversation_id=conversation.id,
             model=opening.model,
             idempotency_key=opening.idempotency_key,
@@ -337,14 +357,8 @@ class ConversationService:
             usage=await usage_service.conversation_usage(session, conversation.id),
         )
 
-    async def _locked(self, session: AsyncSession, conversation_id: UUID) -> Conversation:
-        return _found(await repository.lock_conversation(session, conversation_id))
-
-    async def _turn(self, session: AsyncSession, turn_id: UUID) -> Turn:
-        turn = await repository.get_turn(session, turn_id)
-        if turn is None:
-            raise NotFound("There is no turn with this id.")
-        return turn
+    async def _locked(self, session: AsyncSession, conversation_id: UUID, owner_id: UUID) -> Conversation:
+        return _found(await repository.owned(session, Conversation, conversation_id, owner_id=owner_id, is_locked=True))
 
     def _is_stale(self, turn: Turn) -> bool:
         return utc_now() - turn.started_at > self._stale_after
@@ -354,6 +368,12 @@ def _found(conversation: Conversation | None) -> Conversation:
     if conversation is None:
         raise NotFound("There is no conversation with this id.")
     return conversation
+
+
+def _found_turn(turn: Turn | None) -> Turn:
+    if turn is None:
+        raise NotFound("There is no turn with this id.")
+    return turn
 
 
 def _nothing_found(interview_type: str | None, revision: int | None) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from app.accounts.endpoints import OwnerDep
 from app.core.errors import InvalidRequest, NotFound, problems
 from app.exports.formats import FORMATS, ExportFormat
 from app.exports.service import ExportService
@@ -33,13 +34,16 @@ ExportServiceDep = Annotated[ExportService, Depends(export_service)]
 async def export_question_set(
     conversation_id: UUID,
     service: ExportServiceDep,
+    owner_id: OwnerDep,
     *,
     export_format: Annotated[ExportFormat, Query(alias="format")],
     interview_type: Annotated[str | None, Query(max_length=40, description="Default: the set last worked on")] = None,
     revision: Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Default: the latest")] = None,
 ) -> Response:
     """A question set of the conversation as a file to keep, print or open in a spreadsheet."""
-    file = await service.export(conversation_id, export_format, interview_type=interview_type, revision=revision)
+    file = await service.export(
+        conversation_id, export_format, owner_id=owner_id, interview_type=interview_type, revision=revision
+    )
     headers = {"Content-Disposition": file.content_disposition, "X-Content-Type-Options": "nosniff"}
     # As a header, not as `media_type`, to which Starlette adds a character set of its own.
     return Response(file.content, headers=headers | {"Content-Type": file.media_type})

@@ -34,16 +34,17 @@ class ExportService:
         conversation_id: UUID,
         export_format: ExportFormat,
         *,
+        owner_id: UUID,
         interview_type: str | None = None,
         revision: int | None = None,
     ) -> ExportedFile:
         """The set last worked on, or the last of this type; in its latest or the named revision.
 
         Raises:
-            NotFound: no such conversation, set or revision.
+            NotFound: the owner has no such conversation, or it no such set or revision.
         """
         found = await self._conversations.question_set(
-            conversation_id, interview_type=interview_type, revision=revision
+            conversation_id, owner_id=owner_id, interview_type=interview_type, revision=revision
         )
         document = ExportDocument(
             conversation_id=conversation_id,

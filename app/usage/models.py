@@ -11,12 +11,16 @@ from app.core.database import Usd, UtcDateTime
 
 
 class ModelCallRow(SQLModel, table=True):
-    """One model call. It outlives its conversation: spending does not vanish with what it was spent on."""
+    """One model call. It outlives its conversation and its owner: money spent does not come back with a deletion."""
 
     __tablename__ = "model_call"
-    __table_args__ = (Index("ix_model_call_provider_created_at", "provider", "created_at"),)
+    __table_args__ = (
+        Index("ix_model_call_provider_created_at", "provider", "created_at"),
+        Index("ix_model_call_owner_id_created_at", "owner_id", "created_at"),
+    )
 
     id: UUID = Field(primary_key=True)
+    owner_id: UUID | None = Field(foreign_key="user.id", ondelete="SET NULL")
     conversation_id: UUID | None = Field(foreign_key="conversation.id", ondelete="SET NULL", index=True)
     turn_id: UUID | None = Field(foreign_key="turn.id", ondelete="SET NULL", index=True)
     provider: str = Field(sa_type=String(20))

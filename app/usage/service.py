@@ -27,14 +27,26 @@ logger = structlog.get_logger(__name__)
 
 
 def record_calls(
-    session: AsyncSession, calls: Sequence[ModelCall], *, conversation_id: UUID | None, turn_id: UUID | None
+    session: AsyncSession,
+    calls: Sequence[ModelCall],
+    *,
+    owner_id: UUID,
+    conversation_id: UUID | None,
+    turn_id: UUID | None,
 ) -> None:
     """Book model calls, as they ended, and log each. Those of a comparison belong to no conversation."""
     now = utc_now()
     for call in calls:
         figures = asdict(call)
         session.add(
-            ModelCallRow(id=uuid4(), conversation_id=conversation_id, turn_id=turn_id, created_at=now, **figures)
+            ModelCallRow(
+                id=uuid4(),
+                owner_id=owner_id,
+                conversation_id=conversation_id,
+                turn_id=turn_id,
+                created_at=now,
+                **figures,
+            )
         )
         logger.info("model_call", **figures | {"cost_usd": None if call.cost_usd is None else str(call.cost_usd)})
 

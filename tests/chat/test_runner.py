@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from typing_extensions import override
 
+from app.accounts.models import LOCAL_USER_ID
 from app.chat.runner import TurnRunner
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
@@ -47,10 +48,10 @@ async def test_a_cancel_while_the_log_is_written_lets_the_log_end_with_the_cance
     conductor = TalkingConductor()
     runner = TurnRunner(conductor, conversations)
     opened = await conversations.open_turn(opening())
-    runner.start(task_of(turn_id=opened.turn_id), conversation_id=opened.conversation_id)
+    runner.start(task_of(turn_id=opened.turn_id), conversation_id=opened.conversation_id, owner_id=LOCAL_USER_ID)
     await conductor.has_done.wait()
     assert await runner.cancel(opened.turn_id)
 
     written = await log_of(conversations, opened.turn_id)
     assert [event.kind for event in written] == ["turn.started", "text.delta", "turn.cancelled"]
-    assert (await conversations.turn(opened.turn_id)).status == "cancelled"
+    assert (await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)).status == "cancelled"

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select
 from sqlmodel import SQLModel
 
+from app.accounts.models import LOCAL_USER_ID
 from app.conversations.opening import OpenedTurn, TurnOpening
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
@@ -20,7 +21,9 @@ FAILED = ("turn.failed", {"code": "provider_error", "status": 502})
 
 
 def opening(message: str = "I have an interview", **changes: Any) -> TurnOpening:
-    return TurnOpening(**{"message": message, "model": "gpt-4o", "request_hash": "a" * 64, **changes})
+    return TurnOpening(
+        **{"owner_id": LOCAL_USER_ID, "message": message, "model": "gpt-4o", "request_hash": "a" * 64, **changes}
+    )
 
 
 def delta(text: str) -> tuple[str, dict[str, Any]]:
@@ -78,13 +81,16 @@ async def finished_turn(
 
 async def log_of(service: ConversationService, turn_id: UUID, *, after: int = 0) -> list[LoggedEvent]:
     """The log of an ended turn."""
-    return [event async for event in await service.follow(turn_id, after=after) if event is not None]
+    return [
+        event async for event in await service.follow(turn_id, after=after, owner_id=LOCAL_USER_ID) if event is not None
+    ]
 
 
 async def row_counts(database: Database) -> dict[str, int]:
-    """How many rows each table has."""
+    """How many rows each table of the conversations and the ledger has."""
     async with database.engine.connect() as connection:
         return {
             name: (await connection.execute(select(func.count()).select_from(table))).scalar_one()
             for name, table in SQLModel.metadata.tables.items()
+            if name != "user"
         }

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 from sqlmodel import col
 
+from app.accounts.models import LOCAL_USER_ID
 from app.bank.questions import Difficulty, ExperienceLevel
 from app.conversations.models import TurnStatus
 from app.conversations.service import ConversationService
@@ -36,14 +37,14 @@ async def test_an_answer_leaves_message_set_agent_level_and_last_line(conversati
     said = answer("Two questions.", question_set=made, experience_level=ExperienceLevel.MID)
     opened = await finished_turn(conversations, said=said)
 
-    detail = await conversations.detail(opened.conversation_id)
+    detail = await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)
     assert [(message.role, message.agent, message.text) for message in detail.messages] == [
         ("user", None, "I have an interview"),
         ("assistant", "technical", "Two questions."),
     ]
     assert (detail.active_agent, detail.experience_level) == ("technical", "mid")
     assert [found.id for found in detail.question_sets] == [made.id]
-    turn = await conversations.turn(opened.turn_id)
+    turn = await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)
     assert (turn.status, turn.agent, turn.reply, turn.problem) == ("completed", "technical", COMPLETED[1], None)
     assert turn.finished_at is not None
     assert turn.finished_at >= turn.started_at
@@ -59,8 +60,8 @@ async def test_an_answer_that_cannot_be_stored_whole_leaves_nothing(
         await conversations.complete_turn(opened.turn_id, answer(question_set=question_set(question(1))), unstorable)
 
     assert await row_counts(database) == before
-    assert (await conversations.turn(opened.turn_id)).status == "running"
-    assert (await conversations.detail(opened.conversation_id)).active_agent is None
+    assert (await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)).status == "running"
+    assert (await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)).active_agent is None
 
 
 @pytest.mark.parametrize("status", [TurnStatus.FAILED, TurnStatus.CANCELLED])
@@ -75,7 +76,7 @@ async def test_an_ended_turn_takes_no_answer(
     await conversations.end_turn(opened.turn_id, TurnStatus.FAILED, FAILED)
 
     assert await row_counts(database) == before
-    turn = await conversations.turn(opened.turn_id)
+    turn = await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)
     assert (turn.status, turn.reply) == (status, None)
     assert (turn.problem is None) == (status is TurnStatus.CANCELLED)
 
@@ -92,10 +93,10 @@ async def test_of_many_ends_at_once_one_counts(
         ),
     )
 
-    turn = await conversations.turn(opened.turn_id)
+    turn = await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)
     log = await log_of(conversations, opened.turn_id)
     assert [event.kind for event in log] == ["turn.started", f"turn.{turn.status}"]
-    detail = await conversations.detail(opened.conversation_id)
+    detail = await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)
     assert len(detail.messages) == (2 if turn.status == "completed" else 1)
 
 
@@ -107,7 +108,7 @@ async def test_every_revision_stays_with_the_ids_of_what_it_kept(conversations: 
     second = question_set(kept[0], harder, kept[2], id=first.id, revision=2)
     await finished_turn(conversations, opening(conversation_id=opened.conversation_id), answer(question_set=second))
 
-    sets = (await conversations.detail(opened.conversation_id)).question_sets
+    sets = (await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)).question_sets
     assert [found.revision for found in sets] == [1, 2]
     assert [tuple(found.questions) for found in sets] == [first.questions, second.questions]
 
@@ -132,10 +133,12 @@ async def test_text_is_stored_as_it_was_written(conversations: ConversationServi
     made = question_set(asked.model_copy(update={"text": text, **listed}), recommendations=(text,))
     told = opening(text, job_description=text, interviewer={"style": text})
     opened = await conversations.open_turn(told)
-    await conversations.append(opened.turn_id, [delta(text)], conversation_id=opened.conversation_id)
+    await conversations.append(
+        opened.turn_id, [delta(text)], conversation_id=opened.conversation_id, owner_id=LOCAL_USER_ID
+    )
     await conversations.complete_turn(opened.turn_id, answer(text, question_set=made), COMPLETED)
 
-    detail = await conversations.detail(opened.conversation_id)
+    detail = await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)
     assert (detail.job_description, detail.interviewer) == (text, {"style": text})
     assert [message.text for message in detail.messages] == [text, text]
     assert tuple(detail.question_sets[0].questions) == made.questions
@@ -152,14 +155,14 @@ async def test_turns_of_a_server_that_is_gone_are_ended_at_the_next_start(
     await conversations.end_interrupted_turns()
     # SQLite has one server, so whatever still runs was left behind; on PostgreSQL another replica may be at it.
     expected = "failed" if database.is_embedded else "running"
-    assert {(await conversations.turn(turn_id)).status for turn_id in left} == {expected}
+    assert {(await conversations.turn(turn_id, owner_id=LOCAL_USER_ID)).status for turn_id in left} == {expected}
 
     await impatient.end_interrupted_turns()
     for turn_id in left:
-        turn = await conversations.turn(turn_id)
+        turn = await conversations.turn(turn_id, owner_id=LOCAL_USER_ID)
         assert (turn.status, (turn.problem or {})["code"]) == ("failed", "turn_interrupted")
         assert [event.kind for event in await log_of(conversations, turn_id)] == ["turn.started", "turn.failed"]
-    assert (await conversations.turn(done.turn_id)).status == "completed"
+    assert (await conversations.turn(done.turn_id, owner_id=LOCAL_USER_ID)).status == "completed"
 
 
 async def test_deleting_takes_everything_but_the_ledger(conversations: ConversationService, database: Database) -> None:
@@ -170,21 +173,26 @@ async def test_deleting_takes_everything_but_the_ledger(conversations: Conversat
     once = await row_counts(database)
     opened = await conversations.open_turn(opening())
     booked = [call(), call(agent="triage", cost_usd=None)]
-    await conversations.append(opened.turn_id, [delta("a")], conversation_id=opened.conversation_id, calls=booked)
+    await conversations.append(
+        opened.turn_id, [delta("a")], conversation_id=opened.conversation_id, calls=booked, owner_id=LOCAL_USER_ID
+    )
     await conversations.complete_turn(opened.turn_id, answer(**made()), COMPLETED)
     assert all((await row_counts(database)).values())
 
-    await conversations.delete(opened.conversation_id)
+    await conversations.delete(opened.conversation_id, owner_id=LOCAL_USER_ID)
 
     assert await row_counts(database) == once | {"model_call": 2}
-    for gone in (conversations.detail(opened.conversation_id), conversations.delete(opened.conversation_id)):
+    for gone in (
+        conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID),
+        conversations.delete(opened.conversation_id, owner_id=LOCAL_USER_ID),
+    ):
         with pytest.raises(NotFound):
             await gone
     with pytest.raises(NotFound):
-        await conversations.turn(opened.turn_id)
+        await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)
     with pytest.raises(NotFound):
-        await conversations.follow(opened.turn_id)
-    assert len((await conversations.detail(kept.conversation_id)).question_sets) == 1
+        await conversations.follow(opened.turn_id, owner_id=LOCAL_USER_ID)
+    assert len((await conversations.detail(kept.conversation_id, owner_id=LOCAL_USER_ID)).question_sets) == 1
     async with database.engine.connect() as connection:
         query = select(*ModelCallRow.__table__.columns).order_by(col(ModelCallRow.agent))  # type: ignore[attr-defined]  # sqlmodel does not type it
         rows = (await connection.execute(query)).mappings().all()

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.accounts.models import LOCAL_USER_ID
 from app.bank.questions import ExperienceLevel
 from app.conversations.models import TurnStatus
 from app.conversations.opening import OpenedTurn
@@ -44,9 +45,9 @@ async def test_a_first_turn_stores_message_turn_and_first_line(
         "question": 0,
         "model_call": 0,
     }
-    detail = await conversations.detail(opened.conversation_id)
+    detail = await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)
     assert detail.title == "I have an interview " + "x" * 60
-    assert (await conversations.turn(opened.turn_id)).status == "running"
+    assert (await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)).status == "running"
 
 
 async def test_the_brief_is_kept_and_each_part_can_be_told_anew(conversations: ConversationService) -> None:
@@ -91,7 +92,7 @@ async def test_a_new_job_description_starts_new_question_sets_and_the_same_one_d
     other_job = await finished_turn(conversations, other)
     assert other_job.question_sets == []
     assert other_job.seen_questions == ["Asked for the first job"]
-    assert len((await conversations.detail(first.conversation_id)).question_sets) == 1
+    assert len((await conversations.detail(first.conversation_id, owner_id=LOCAL_USER_ID)).question_sets) == 1
 
 
 async def test_a_turn_knows_the_latest_revision_of_each_set_the_last_worked_on_at_the_end(
@@ -144,7 +145,9 @@ async def test_seen_questions_are_the_newest_each_once(conversations: Conversati
 
 async def test_a_turn_knows_what_the_conversation_has_used(conversations: ConversationService) -> None:
     first = await conversations.open_turn(opening())
-    await conversations.append(first.turn_id, [], conversation_id=first.conversation_id, calls=[call(), call()])
+    await conversations.append(
+        first.turn_id, [], conversation_id=first.conversation_id, calls=[call(), call()], owner_id=LOCAL_USER_ID
+    )
     await conversations.end_turn(first.turn_id, TurnStatus.FAILED, FAILED)
 
     opened = await conversations.open_turn(opening(conversation_id=first.conversation_id))
@@ -181,7 +184,9 @@ async def test_of_many_turns_opened_at_once_exactly_one_runs(
         "message": 1,
         "turn_event": 1,
     }
-    assert (await conversations.detail(conversation_id)).job_description == won[0].job_description
+    assert (await conversations.detail(conversation_id, owner_id=LOCAL_USER_ID)).job_description == won[
+        0
+    ].job_description
 
 
 async def test_a_turn_that_has_ended_lets_the_next_one_in(conversations: ConversationService) -> None:
@@ -200,7 +205,7 @@ async def test_a_stale_turn_is_ended_by_the_next_one(
     opened = await impatient.open_turn(opening(conversation_id=left.conversation_id))
 
     assert [message.text for message in opened.history] == ["left behind"]
-    ended = await conversations.turn(left.turn_id)
+    ended = await conversations.turn(left.turn_id, owner_id=LOCAL_USER_ID)
     assert (ended.status, (ended.problem or {})["code"]) == ("failed", "turn_interrupted")
     assert (await log_of(conversations, left.turn_id))[-1].kind == "turn.failed"
 

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from app.accounts.models import LOCAL_USER_ID, User
 from app.conversations.models import Conversation, TurnStatus
 from app.conversations.opening import OpenedTurn
 from app.conversations.service import ConversationService
+from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import InvalidRequest, NotFound, TurnInProgress
 from tests.conversations.stories import CANCELLED, finished_turn, opening, row_counts
@@ -24,12 +26,12 @@ async def test_a_conversation_with_a_running_turn_is_not_deleted(
 ) -> None:
     opened = await conversations.open_turn(opening())
     with pytest.raises(TurnInProgress):
-        await conversations.delete(opened.conversation_id)
+        await conversations.delete(opened.conversation_id, owner_id=LOCAL_USER_ID)
     await conversations.end_turn(opened.turn_id, TurnStatus.CANCELLED, CANCELLED)
-    await conversations.delete(opened.conversation_id)
+    await conversations.delete(opened.conversation_id, owner_id=LOCAL_USER_ID)
 
     stale = await conversations.open_turn(opening())
-    await impatient.delete(stale.conversation_id)
+    await impatient.delete(stale.conversation_id, owner_id=LOCAL_USER_ID)
     assert not any((await row_counts(database)).values())
 
 
@@ -39,13 +41,13 @@ async def test_deleting_and_opening_at_once_never_leaves_a_turn_without_its_conv
     for _ in range(5):
         conversation_id = (await finished_turn(conversations)).conversation_id
         deleted, opened = await asyncio.gather(
-            conversations.delete(conversation_id),
+            conversations.delete(conversation_id, owner_id=LOCAL_USER_ID),
             replica.open_turn(opening(conversation_id=conversation_id)),
             return_exceptions=True,
         )
         if isinstance(opened, OpenedTurn):
             assert isinstance(deleted, TurnInProgress)
-            assert (await conversations.turn(opened.turn_id)).status == "running"
+            assert (await conversations.turn(opened.turn_id, owner_id=LOCAL_USER_ID)).status == "running"
         else:
             assert (deleted, type(opened)) == (None, NotFound)
 
@@ -54,7 +56,7 @@ async def walk(conversations: ConversationService, limit: int) -> list[list[UUID
     """The ids of every page, in order."""
     pages, cursor = [], None
     while True:
-        page = await conversations.page(limit=limit, cursor=cursor)
+        page = await conversations.page(limit=limit, cursor=cursor, owner_id=LOCAL_USER_ID)
         pages.append([item.id for item in page.items])
         if (cursor := page.next_cursor) is None:
             return pages
@@ -89,11 +91,11 @@ async def test_a_walk_sees_no_row_twice_while_others_are_added_and_deleted(
     conversations: ConversationService,
 ) -> None:
     ids = [(await finished_turn(conversations)).conversation_id for _ in range(5)]
-    first = await conversations.page(limit=2, cursor=None)
+    first = await conversations.page(limit=2, cursor=None, owner_id=LOCAL_USER_ID)
     await finished_turn(conversations)
     # Also the row that the cursor names may go.
-    await conversations.delete(first.items[-1].id)
-    second = await conversations.page(limit=10, cursor=first.next_cursor)
+    await conversations.delete(first.items[-1].id, owner_id=LOCAL_USER_ID)
+    second = await conversations.page(limit=10, cursor=first.next_cursor, owner_id=LOCAL_USER_ID)
     assert [item.id for item in second.items] == [ids[2], ids[1], ids[0]]
 
 
@@ -119,5 +121,32 @@ FORGED = (
 async def test_a_forged_cursor_is_refused_by_name(conversations: ConversationService) -> None:
     for cursor in FORGED:
         with pytest.raises(InvalidRequest) as refusal:
-            await conversations.page(limit=5, cursor=cursor)
+            await conversations.page(limit=5, cursor=cursor, owner_id=LOCAL_USER_ID)
         assert [found["field"] for found in refusal.value.errors or []] == ["cursor"], cursor
+
+
+async def test_what_is_somebody_elses_is_not_there(conversations: ConversationService, database: Database) -> None:
+    owner, stranger = uuid4(), uuid4()
+    async with database.transaction() as session:
+        session.add_all(User(id=user_id, created_at=utc_now()) for user_id in (owner, stranger))
+    opened = await finished_turn(conversations, opening(owner_id=owner, idempotency_key="mine"))
+    ids = {"owner_id": stranger}
+
+    with pytest.raises(NotFound):
+        await conversations.detail(opened.conversation_id, **ids)
+    with pytest.raises(NotFound):
+        await conversations.question_set(opened.conversation_id, **ids)
+    with pytest.raises(NotFound):
+        await conversations.delete(opened.conversation_id, **ids)
+    with pytest.raises(NotFound):
+        await conversations.turn(opened.turn_id, **ids)
+    with pytest.raises(NotFound):
+        await conversations.follow(opened.turn_id, **ids)
+    with pytest.raises(NotFound):
+        await conversations.open_turn(opening(owner_id=stranger, conversation_id=opened.conversation_id))
+    assert (await conversations.page(limit=10, cursor=None, **ids)).items == []
+
+    # The same key of another person is another key.
+    theirs = await conversations.open_turn(opening(owner_id=stranger, idempotency_key="mine"))
+    assert theirs.turn_id != opened.turn_id
+    assert await conversations.known_turn(opening(owner_id=owner, idempotency_key="mine")) == opened.turn_id

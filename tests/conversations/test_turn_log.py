@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.accounts.models import LOCAL_USER_ID
 from app.conversations import turn_log
 from app.conversations.opening import OpenedTurn
 from app.conversations.service import ConversationService
@@ -35,7 +36,7 @@ async def write(
     written = 0
     while written < lines:
         batch = [delta(str(number)) for number in range(written, min(written + written % 3 + 1, lines))]
-        await service.append(opened.turn_id, batch, conversation_id=opened.conversation_id)
+        await service.append(opened.turn_id, batch, conversation_id=opened.conversation_id, owner_id=LOCAL_USER_ID)
         written += len(batch)
         if halfway is not None and written * 2 >= lines:
             halfway.set()
@@ -80,12 +81,12 @@ async def test_a_reader_of_what_is_deleted_ends(
     opened = await finished_turn(conversations)
     reader = turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)
     assert await anext(reader) is not None
-    await conversations.delete(opened.conversation_id)
+    await conversations.delete(opened.conversation_id, owner_id=LOCAL_USER_ID)
     # What was read before the deletion is still told, and nothing waits for more.
     assert [event.kind for event in await read(reader)] == ["turn.completed"]
     assert await read(turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)) == []
     with pytest.raises(NotFound):
-        await conversations.follow(opened.turn_id)
+        await conversations.follow(opened.turn_id, owner_id=LOCAL_USER_ID)
 
 
 async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
@@ -95,7 +96,9 @@ async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
     reader = turn_log.follow(database, signal, opened.turn_id, pace=QUICK)
     assert (await anext(reader)) is not None
     assert [await anext(reader), await anext(reader)] == [None, None]
-    await conversations.append(opened.turn_id, [delta("a")], conversation_id=opened.conversation_id)
+    await conversations.append(
+        opened.turn_id, [delta("a")], conversation_id=opened.conversation_id, owner_id=LOCAL_USER_ID
+    )
     seen = await anext(reader)
     assert seen is not None
     assert seen.data == {"text": "a"}
@@ -107,6 +110,7 @@ async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
 WRITER = """
 import asyncio, sys
 from uuid import UUID
+from app.accounts.models import LOCAL_USER_ID
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
 from app.core.config import async_database_url
@@ -117,7 +121,9 @@ async def main(url, turn_id, conversation_id):
     database = Database(async_database_url(url))
     service = ConversationService(database, TurnLogSignal(), deadline_seconds=180)
     for number in range(5):
-        await service.append(UUID(turn_id), [delta(str(number))], conversation_id=UUID(conversation_id))
+        line = delta(str(number))
+        ids = {"owner_id": LOCAL_USER_ID, "conversation_id": UUID(conversation_id)}
+        await service.append(UUID(turn_id), [line], **ids)
     await service.complete_turn(UUID(turn_id), answer(), COMPLETED)
     await database.dispose()
 

@@ -32,7 +32,8 @@ def test_no_text_makes_or_ends_a_fence(text: str, nonce: str) -> None:
     assert MARKER.findall(fenced) == [f"<<job {nonce}>>", f"<</job {nonce}>>"]
     inside = read_fence("job", fenced)
     assert inside is not None
-    assert inside.replace("< <", "<<") == text.replace("< <", "<<")
+    # Only a space between two of these may have come in.
+    assert re.sub("< (?=<)", "<", inside) == re.sub("< (?=<)", "<", text)
 
 
 @given(first=HOSTILE, second=HOSTILE)

@@ -3,16 +3,21 @@
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import JSON, Insert, Uuid, column, inspect, select, table, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic import command
+from app.accounts.models import LOCAL_USER_ID
+from app.conversations.models import Conversation, Message, Turn
 from app.core.config import REPOSITORY_ROOT, async_database_url
-from app.core.database import Database, alembic_config
+from app.core.database import Database, UtcDateTime, alembic_config
 
 ALEMBIC = str(Path(sys.executable).parent / "alembic")
 
@@ -44,7 +49,7 @@ def test_the_schema_goes_up_matches_the_models_goes_down_and_up_again(database_u
     command.upgrade(config, "head")
     command.check(config)
     made = asyncio.run(tables(database_url))
-    assert {"conversation", "turn", "turn_event", "message", "question_set", "question", "model_call"} == made
+    assert {"user", "conversation", "turn", "turn_event", "message", "question_set", "question", "model_call"} == made
     command.downgrade(config, "base")
     assert asyncio.run(tables(database_url)) == set()
     command.upgrade(config, "head")
@@ -87,7 +92,7 @@ async def test_the_command_line_works_from_the_root(database_url: str) -> None:
 async def test_of_replicas_that_start_at_once_one_migrates_and_the_others_wait(database_url: str) -> None:
     results = await asyncio.gather(*(run_alembic(database_url, "upgrade", "head") for _ in range(2)))
     assert [status for status, _ in results] == [0, 0], results
-    assert len(await tables(database_url)) == 7
+    assert len(await tables(database_url)) == 8
 
 
 async def test_a_wrong_address_is_refused_without_its_password() -> None:
@@ -95,3 +100,47 @@ async def test_a_wrong_address_is_refused_without_its_password() -> None:
     assert status != 0
     assert "database_url" in output
     assert "hunter2" not in output
+
+
+WHEN = {"created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+
+
+def before_owners(name: str, **columns: Any) -> Insert:
+    """A row as it was written before rows had owners."""
+    types = {UUID: Uuid(), list: JSON(), datetime: UtcDateTime()}
+    return (
+        table(name, *(column(key, types.get(type(value))) for key, value in columns.items())).insert().values(columns)
+    )
+
+
+async def test_what_was_there_before_owners_belongs_to_the_local_user(database_url: str) -> None:
+    config = alembic_config(async_database_url(database_url))
+    await asyncio.to_thread(command.upgrade, config, "0002")
+    engine = create_async_engine(async_database_url(database_url))
+    whole, turn, message = uuid4(), uuid4(), uuid4()
+    shared = {
+        "title": "old",
+        "job_number": 0,
+        "question_count": 5,
+        "wishes": ["brief"],
+        "updated_at": WHEN["created_at"],
+    }
+    running = {"status": "running", "model": "gpt-4o", "request_hash": "a", "started_at": WHEN["created_at"]}
+    said = {"role": "user", "text": "hi", "turn_id": turn, "conversation_id": whole}
+    async with engine.begin() as connection:
+        await connection.execute(
+            before_owners("conversation", id=whole, updated_at=WHEN["created_at"], **shared, **WHEN)
+        )
+        await connection.execute(before_owners("turn", id=turn, conversation_id=whole, **running))
+        await connection.execute(before_owners("message", id=message, **said, **WHEN))
+    await asyncio.to_thread(command.upgrade, config, "head")
+    async with engine.connect() as connection:
+        owners = [(await connection.execute(select(kind.owner_id))).scalars().all() for kind in (Conversation, Turn)]
+        texts = (await connection.execute(select(Message.text))).scalars().all()
+        # Still one turn at a time.
+        second = before_owners("turn", id=uuid4(), owner_id=LOCAL_USER_ID, conversation_id=whole, **running)
+        with pytest.raises(IntegrityError):
+            await connection.execute(second)
+    await engine.dispose()
+    assert owners == [[LOCAL_USER_ID], [LOCAL_USER_ID]]
+    assert texts == ["hi"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.accounts.models import LOCAL_USER_ID
 from app.core.clock import utc_now
 from app.core.database import NANO, Database
 from app.usage import repository
@@ -22,7 +23,12 @@ from tests.model_server import Usage as Tokens
 
 
 def row(**changes: object) -> ModelCallRow:
-    fields = vars(call()) | {"conversation_id": None, "turn_id": None, "created_at": utc_now()}
+    fields = vars(call()) | {
+        "owner_id": LOCAL_USER_ID,
+        "conversation_id": None,
+        "turn_id": None,
+        "created_at": utc_now(),
+    }
     return ModelCallRow(id=uuid4(), **fields | changes)
 
 
