@@ -130,21 +130,20 @@ async def test_what_is_somebody_elses_is_not_there(conversations: ConversationSe
     async with database.transaction() as session:
         session.add_all(User(id=user_id, created_at=utc_now()) for user_id in (owner, stranger))
     opened = await finished_turn(conversations, opening(owner_id=owner, idempotency_key="mine"))
-    ids = {"owner_id": stranger}
 
     with pytest.raises(NotFound):
-        await conversations.detail(opened.conversation_id, **ids)
+        await conversations.detail(opened.conversation_id, owner_id=stranger)
     with pytest.raises(NotFound):
-        await conversations.question_set(opened.conversation_id, **ids)
+        await conversations.question_set(opened.conversation_id, owner_id=stranger)
     with pytest.raises(NotFound):
-        await conversations.delete(opened.conversation_id, **ids)
+        await conversations.delete(opened.conversation_id, owner_id=stranger)
     with pytest.raises(NotFound):
-        await conversations.turn(opened.turn_id, **ids)
+        await conversations.turn(opened.turn_id, owner_id=stranger)
     with pytest.raises(NotFound):
-        await conversations.follow(opened.turn_id, **ids)
+        await conversations.follow(opened.turn_id, owner_id=stranger)
     with pytest.raises(NotFound):
         await conversations.open_turn(opening(owner_id=stranger, conversation_id=opened.conversation_id))
-    assert (await conversations.page(limit=10, cursor=None, **ids)).items == []
+    assert (await conversations.page(limit=10, cursor=None, owner_id=stranger)).items == []
 
     # The same key of another person is another key.
     theirs = await conversations.open_turn(opening(owner_id=stranger, idempotency_key="mine"))

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import JSON, Insert, Uuid, column, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import col
 
 from alembic import command
 from app.accounts.models import LOCAL_USER_ID
@@ -102,12 +103,12 @@ async def test_a_wrong_address_is_refused_without_its_password() -> None:
     assert "hunter2" not in output
 
 
-WHEN = {"created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def before_owners(name: str, **columns: Any) -> Insert:
     """A row as it was written before rows had owners."""
-    types = {UUID: Uuid(), list: JSON(), datetime: UtcDateTime()}
+    types: dict[type, Any] = {UUID: Uuid(), list: JSON(), datetime: UtcDateTime()}
     return (
         table(name, *(column(key, types.get(type(value))) for key, value in columns.items())).insert().values(columns)
     )
@@ -123,24 +124,23 @@ async def test_what_was_there_before_owners_belongs_to_the_local_user(database_u
         "job_number": 0,
         "question_count": 5,
         "wishes": ["brief"],
-        "updated_at": WHEN["created_at"],
+        "created_at": LONG_AGO,
     }
-    running = {"status": "running", "model": "gpt-4o", "request_hash": "a", "started_at": WHEN["created_at"]}
+    running = {"status": "running", "model": "gpt-4o", "request_hash": "a", "started_at": LONG_AGO}
     said = {"role": "user", "text": "hi", "turn_id": turn, "conversation_id": whole}
     async with engine.begin() as connection:
-        await connection.execute(
-            before_owners("conversation", id=whole, updated_at=WHEN["created_at"], **shared, **WHEN)
-        )
+        await connection.execute(before_owners("conversation", id=whole, updated_at=LONG_AGO, **shared))
         await connection.execute(before_owners("turn", id=turn, conversation_id=whole, **running))
-        await connection.execute(before_owners("message", id=message, **said, **WHEN))
+        await connection.execute(before_owners("message", id=message, created_at=LONG_AGO, **said))
     await asyncio.to_thread(command.upgrade, config, "head")
     async with engine.connect() as connection:
-        owners = [(await connection.execute(select(kind.owner_id))).scalars().all() for kind in (Conversation, Turn)]
-        texts = (await connection.execute(select(Message.text))).scalars().all()
+        both = select(col(Conversation.owner_id), col(Turn.owner_id)).join(Turn, col(Turn.conversation_id) == whole)
+        owners = (await connection.execute(both)).all()
+        texts = (await connection.execute(select(col(Message.text)))).scalars().all()
         # Still one turn at a time.
         second = before_owners("turn", id=uuid4(), owner_id=LOCAL_USER_ID, conversation_id=whole, **running)
         with pytest.raises(IntegrityError):
             await connection.execute(second)
     await engine.dispose()
-    assert owners == [[LOCAL_USER_ID], [LOCAL_USER_ID]]
+    assert owners == [(LOCAL_USER_ID, LOCAL_USER_ID)]
     assert texts == ["hi"]
