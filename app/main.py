@@ -45,8 +45,10 @@ FIELD_CHARACTERS = 100
 logger = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, bank: QuestionBank | None = None) -> FastAPI:
     """Make the application for these settings. It opens its database when it starts.
+
+    `bank` is that of `PLUGINS_DIR` where it has been read already.
 
     Raises:
         CatalogError: a plugin folder or the question bank has a gap.
@@ -59,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=problems(InternalError),
     )
     app.state.settings = settings
-    bank = QuestionBank.load(settings.plugins_dir)
+    bank = bank or QuestionBank.load(settings.plugins_dir)
     app.state.bank_search = BankSearch(bank)
     app.state.catalog = load_catalog(settings.plugins_dir, bank)
     app.state.provider = active_provider(settings, bank)

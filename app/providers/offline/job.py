@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from app.bank.languages import THEME_WORDS, UNSPACED_THEME_WORDS
@@ -258,6 +258,7 @@ class Workshop:
         return themes
 
 
+@cache
 def _theme(category: str) -> re.Pattern[str]:
     """The words that speak for a category; of one that has no entry, all the words of its name in one sentence."""
     known = "|".join(words for table in (THEMES, THEME_WORDS) if (words := table.get(category)))
