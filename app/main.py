@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.bank.endpoints import router as bank_router
 from app.bank.questions import QuestionBank
@@ -33,6 +34,7 @@ from app.core.errors import (
 from app.core.middleware import BodyLimit, RequestContext, problem_response
 from app.exports.endpoints import router as exports_router
 from app.exports.service import ExportService
+from app.openapi import GreenroomApi
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
@@ -53,11 +55,13 @@ def create_app(settings: Settings, *, bank: QuestionBank | None = None) -> FastA
     Raises:
         CatalogError: a plugin folder or the question bank has a gap.
     """
-    app = FastAPI(
+    app = GreenroomApi(
         title="Greenroom",
         description="Prepares people for job interviews: agents that hand over to each other behind one chat endpoint.",
         version="0.1.0",
         lifespan=lifespan,
+        # Short and stable: generated clients name their functions after it.
+        generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
     )
     app.state.settings = settings
@@ -148,16 +152,22 @@ async def _answer_invalid(_request: Request, error: Exception) -> Response:
     return problem_response(InvalidRequest(f"Correct and send again: {fields}.", errors=errors))
 
 
-async def _answer_http(_request: Request, error: Exception) -> Response:
+async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     if error.status_code == 405:
         response = problem_response(MethodNotAllowed("See /docs for what this path takes."))
-        response.headers.update(error.headers or {})  # `Allow`
+        response.headers["Allow"] = ", ".join(_methods(request))
         return response
     if error.status_code == 404:
         return problem_response(NotFound("There is nothing at this address; see /docs."))
     detail = str(error.detail)
     return problem_response(InvalidRequest(detail, errors=[{"field": "body", "message": detail}]))
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path takes; Starlette's own answer names the methods of the first of its routes only."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
 
 
 def _field(gap: Mapping[str, Any]) -> str:

@@ -61,6 +61,18 @@ def comparison_service(request: Request) -> ComparisonService:
 
 ComparisonServiceDep = Annotated[ComparisonService, Depends(comparison_service)]
 
+CHAT_LINKS = {
+    **{
+        operation: {"operationId": operation, "parameters": {"turn_id": "$response.body#/turn_id"}}
+        for operation in ("read_turn", "follow_turn", "cancel_turn")
+    },
+    **{
+        operation: {"operationId": operation, "parameters": {"conversation_id": "$response.body#/conversation_id"}}
+        for operation in ("read_conversation", "export_question_set", "delete_conversation")
+    },
+}
+"""Where the ids of a reply lead, for clients and tests that follow the document."""
+
 CHAT_PROBLEMS = problems(
     InvalidRequest,
     InputRejected,
@@ -81,7 +93,10 @@ CHAT_PROBLEMS = problems(
 @router.post(
     "/chat",
     response_model=ChatReply,
-    responses={**CHAT_PROBLEMS, 200: {"content": {EVENT_STREAM: {}}, "description": "The reply, or the turn's events"}},
+    responses={
+        **CHAT_PROBLEMS,
+        200: {"content": {EVENT_STREAM: {}}, "description": "The reply, or the turn's events", "links": CHAT_LINKS},
+    },
     tags=["chat"],
 )
 async def chat(

@@ -113,7 +113,11 @@ class CompareRequest(PracticeRequest):
     techniques: Annotated[
         list[Annotated[str, Field(max_length=40)]],
         Field(
-            min_length=2, max_length=5, description="Of the catalog, each once", examples=[["zero_shot", "few_shot"]]
+            min_length=2,
+            max_length=5,
+            description="Of the catalog, each once",
+            examples=[["zero_shot", "few_shot"]],
+            json_schema_extra={"uniqueItems": True},
         ),
         AfterValidator(_each_once),
     ]

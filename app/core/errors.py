@@ -25,6 +25,33 @@ CatalogError                       start-up only: a plugin folder with a gap, na
 from typing import Any, ClassVar
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. `code` is what programs read; `detail` says what to do.",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": ["string", "null"], "description": "The server's log has its lines under this id"},
+        "errors": {
+            "type": "array",
+            "description": "Each field that has to change",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "required": ["field", "message"],
+            },
+        },
+        "retry_after_seconds": {"type": "integer", "minimum": 0},
+        "conversation_id": {"type": "string", "format": "uuid", "description": "Where the message is kept"},
+        "turn_id": {"type": "string", "format": "uuid"},
+    },
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+}
+"""As a JSON schema; every answer that is not a success keeps to it."""
 
 
 class GreenroomError(Exception):
@@ -202,6 +229,7 @@ def problems(*kinds: type[GreenroomError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint for OpenAPI; kinds with one status share an entry."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        entry = by_status.setdefault(kind.status, {"description": "", "content": {PROBLEM_MEDIA_TYPE: {}}})
+        content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        entry = by_status.setdefault(kind.status, {"description": "", "content": content})
         entry["description"] = " / ".join(filter(None, (entry["description"], f"`{kind.code}`: {kind.title}")))
     return by_status

@@ -8,13 +8,16 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.accounts.endpoints import OwnerDep
 from app.core.errors import InvalidRequest, NotFound, problems
 from app.exports.formats import FORMATS, ExportFormat
+from app.exports.schemas import QuestionSetExport
 from app.exports.service import ExportService
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["exports"])
 
 MAX_REVISION = 2**31 - 1
 
-FILES = {entry.media_type: {"schema": {"type": "string", "format": "binary"}} for entry in FORMATS.values()}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+JSON = FORMATS[ExportFormat.JSON].media_type
+FILES = {entry.media_type: BINARY for entry in FORMATS.values() if entry.media_type != JSON}
 
 
 def export_service(request: Request) -> ExportService:
@@ -29,7 +32,10 @@ ExportServiceDep = Annotated[ExportService, Depends(export_service)]
 @router.get(
     "/{conversation_id}/export",
     response_class=Response,
-    responses={**problems(NotFound, InvalidRequest), 200: {"content": FILES, "description": "The file"}},
+    responses={
+        **problems(NotFound, InvalidRequest),
+        200: {"model": QuestionSetExport, "content": FILES, "description": "The file"},
+    },
 )
 async def export_question_set(
     conversation_id: UUID,
