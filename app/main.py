@@ -21,7 +21,9 @@ from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.edge import add_edge
 from app.core.errors import (
+    FIELD_CHARACTERS,
     GreenroomError,
     InternalError,
     InvalidRequest,
@@ -30,7 +32,7 @@ from app.core.errors import (
     NotReady,
     problems,
 )
-from app.core.middleware import BodyLimit, RequestContext, problem_response
+from app.core.middleware import problem_response
 from app.exports.endpoints import router as exports_router
 from app.exports.service import ExportService
 from app.orchestration.catalog import Catalog, load_catalog
@@ -38,9 +40,6 @@ from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
 from app.providers.base import Provider
 from app.providers.registry import active_provider
-
-FIELD_CHARACTERS = 100
-"""Of a field's name in an answer: whoever sends an unknown field may have named it anything."""
 
 logger = structlog.get_logger(__name__)
 
@@ -72,9 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(GreenroomError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    # The last one added is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestContext)
+    add_edge(app, settings)
     return app
 
 
