@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from app.apidocs.endpoints import add_documentation
 from app.bank.endpoints import router as bank_router
 from app.bank.questions import QuestionBank
 from app.bank.search import BankSearch
@@ -56,6 +57,8 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
         responses=problems(InternalError),
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     bank = QuestionBank.load(settings.plugins_dir)
@@ -71,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(GreenroomError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
+    add_documentation(app)
     add_edge(app, settings)
     return app
 
