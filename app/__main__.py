@@ -75,7 +75,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         await app.state.runner.stop()
         await app.state.comparison.stop()
 
-    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = _Server(config, end_turns)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again for the handler it found. Being told to stop is no failure.

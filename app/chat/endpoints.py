@@ -202,7 +202,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, ComparePub
 def event_stream(events: AsyncIterator[LoggedEvent | None]) -> Response:
     """The followed log as server-sent events."""
     # Proxies must pass each event on as it comes.
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    headers = {"X-Accel-Buffering": "no"}
     return EventSourceResponse(sse.encode(events), headers=headers)
 
 

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.core.hosts import host_pattern, is_loopback, origin
+
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,6 +26,7 @@ class AuthMode(StrEnum):
     """Who may use the service."""
 
     LOCAL = "local"
+    ACCOUNTS = "accounts"
 
 
 class Settings(BaseSettings):
@@ -40,7 +43,19 @@ class Settings(BaseSettings):
 
     app_host: str = Field("127.0.0.1", description="Address the server binds")
     app_port: int = Field(8000, ge=0, le=65535, description="Port the server binds")
-    auth_mode: AuthMode = Field(AuthMode.LOCAL, description="`local`: one person, no sign-in")
+    auth_mode: AuthMode = Field(
+        AuthMode.LOCAL,
+        description="`local`: one person, no sign-in, this machine only; `accounts`: everybody signs in",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="With `accounts`: comma-separated host names to answer to, such as `*.example.com`; empty is any",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated origins, such as `https://app.example.com`, whose pages may use the API; "
+        "empty is none but its own",
+    )
     database_url: str = Field(
         "sqlite:///greenroom.db",
         description="`sqlite:///file.db` or `postgresql://user:password@host/name`",
@@ -49,8 +64,11 @@ class Settings(BaseSettings):
     plugins_dir: Path = Field(REPOSITORY_ROOT / "plugins", description="Folder that holds one folder per agent")
 
     openai_api_key: SecretStr | None = Field(None, description="Key for OpenAI or the server behind `OPENAI_BASE_URL`")
-    openai_base_url: str | None = Field(None, description="Any OpenAI-compatible server, such as Ollama or vLLM")
-    azure_openai_endpoint: str | None = Field(None, description="Azure OpenAI resource address")
+    # Addresses may hold a password before their host.
+    openai_base_url: str | None = Field(
+        None, description="Any OpenAI-compatible server, such as Ollama or vLLM", repr=False
+    )
+    azure_openai_endpoint: str | None = Field(None, description="Azure OpenAI resource address", repr=False)
     azure_openai_api_key: SecretStr | None = Field(None, description="Azure OpenAI key")
     azure_openai_deployment: str | None = Field(None, description="Azure OpenAI deployment name")
     azure_openai_api_version: str = Field("2024-10-21", description="Azure OpenAI API version")
@@ -84,12 +102,24 @@ class Settings(BaseSettings):
     debug_host: str = Field("127.0.0.1", description="Address debugpy listens on")
     debug_port: int = Field(5678, ge=1, le=65535, description="Port debugpy listens on")
 
-    @field_validator("allowed_models", mode="before")
+    @field_validator("allowed_models", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
-    def _split_models(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _known_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(host_pattern(name) for name in value)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any("*" in name for name in value):
+            raise ValueError("name each origin: with * any web page that somebody opens could use the service for them")
+        return tuple(origin(name) for name in value)
 
     @field_validator("log_level")
     @classmethod
@@ -115,6 +145,15 @@ class Settings(BaseSettings):
         if value is not None and not value.lower().startswith(("http://", "https://")):
             raise ValueError("begin the address with https:// or http://")
         return value
+
+    @model_validator(mode="after")
+    def _local_stays_local(self) -> Self:
+        if self.auth_mode is AuthMode.LOCAL and not is_loopback(self.app_host):
+            raise ValueError(
+                f"APP_HOST is {self.app_host}, but without sign-in the service is for this machine only: "
+                "bind 127.0.0.1 or set AUTH_MODE=accounts"
+            )
+        return self
 
     @model_validator(mode="after")
     def _complete_provider(self) -> Self:

@@ -3,13 +3,16 @@
 GreenroomError                     what a client may see: status, code, title, a detail that says what to do
 ├── InvalidRequest       422       validation_error
 ├── InputRejected        422       input_rejected
+├── OriginRefused        403       origin_refused
 ├── NotFound             404       not_found
 ├── MethodNotAllowed     405       method_not_allowed
+├── RequestTimeout       408       request_timeout
 ├── TurnInProgress       409       turn_in_progress
 ├── TurnNotRunning       409       turn_not_running
 ├── TurnStopped          409       turn_cancelled
 ├── IdempotencyConflict  409       idempotency_conflict
 ├── BodyTooLarge         413       body_too_large
+├── MisdirectedRequest   421       misdirected_request
 ├── RateLimited          429       rate_limited          (Retry-After)
 ├── BudgetExhausted      429       budget_exhausted      (Retry-After)
 ├── ProviderError        502       provider_error
@@ -52,6 +55,9 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     "required": ["type", "title", "status", "detail", "code", "request_id"],
 }
 """As a JSON schema; every answer that is not a success keeps to it."""
+
+FIELD_CHARACTERS = 100
+"""Of a field's name in an answer: whoever sends an unknown field may have named it anything."""
 
 
 class GreenroomError(Exception):
@@ -109,6 +115,14 @@ class InputRejected(GreenroomError):
     title = "The message was not accepted"
 
 
+class OriginRefused(GreenroomError):
+    """A web page of another origin asked for a change."""
+
+    status = 403
+    code = "origin_refused"
+    title = "Pages of other sites may not do this"
+
+
 class NotFound(GreenroomError):
     """No such thing, or not the caller's: the two are not told apart."""
 
@@ -123,6 +137,14 @@ class MethodNotAllowed(GreenroomError):
     status = 405
     code = "method_not_allowed"
     title = "Method not allowed"
+
+
+class RequestTimeout(GreenroomError):
+    """The request's body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+    title = "The request took too long to arrive"
 
 
 class TurnInProgress(GreenroomError):
@@ -163,6 +185,14 @@ class BodyTooLarge(GreenroomError):
     status = 413
     code = "body_too_large"
     title = "The request body is too large"
+
+
+class MisdirectedRequest(GreenroomError):
+    """The `Host` header names a host that the service does not answer to."""
+
+    status = 421
+    code = "misdirected_request"
+    title = "The request is for another host"
 
 
 class RateLimited(GreenroomError):

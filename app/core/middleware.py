@@ -1,5 +1,6 @@
-"""Pure ASGI middleware: the request id and its log line, and the limit on the body."""
+"""Pure ASGI middleware: the request id and its log line, and the limits on the body."""
 
+import asyncio
 import time
 from uuid import uuid4
 
@@ -8,10 +9,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import PROBLEM_MEDIA_TYPE, BodyTooLarge, GreenroomError, InternalError
+from app.core.errors import PROBLEM_MEDIA_TYPE, BodyTooLarge, GreenroomError, InternalError, RequestTimeout
 
 REQUEST_ID_HEADER = "X-Request-ID"
 REQUEST_ID_CHARACTERS = 64
+
+BODY_SECONDS = 30.0
+"""For the whole body, however it arrives. The server below sets no limit, and a waiting request holds its memory."""
+
+LENGTH_DIGITS = 18
+"""Of a `Content-Length` that is worth reading as a number."""
 
 logger = structlog.get_logger(__name__)
 
@@ -66,40 +73,61 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Answers 413 as soon as a body is over the limit, whether it announces its length or not."""
+    """Answers 413 as soon as a body is over the limit, announced or not, and 408 when it is not there in time."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, max_seconds: float = BODY_SECONDS) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > self.max_bytes:
-            await problem_response(self._error())(scope, receive, send)
-            return
         # A body is small enough to hold, so it is read here: an error from inside `receive` would not reach the client.
-        messages: list[Message] = []
-        received, more = 0, True
-        while more:
-            message = await receive()
-            messages.append(message)
-            received += len(message.get("body", b""))
-            more = message["type"] == "http.request" and message.get("more_body", False)
-            if received > self.max_bytes:
-                await problem_response(self._error())(scope, receive, send)
-                return
+        try:
+            self._check_announced(Headers(scope=scope).get("content-length", ""))
+            messages = await self._body(receive)
+        except (BodyTooLarge, RequestTimeout) as error:
+            await _closing(error)(scope, receive, send)
+            return
 
         async def replayed_receive() -> Message:
             return messages.pop(0) if messages else await receive()
 
         await self.app(scope, replayed_receive, send)
 
-    def _error(self) -> BodyTooLarge:
+    def _check_announced(self, length: str) -> None:
+        if length.isascii() and length.isdigit() and (len(length) > LENGTH_DIGITS or int(length) > self.max_bytes):
+            raise self._too_large()
+
+    async def _body(self, receive: Receive) -> list[Message]:
+        messages: list[Message] = []
+        received, more = 0, True
+        try:
+            async with asyncio.timeout(self.max_seconds):
+                while more:
+                    message = await receive()
+                    messages.append(message)
+                    received += len(message.get("body", b""))
+                    more = message["type"] == "http.request" and message.get("more_body", False)
+                    if received > self.max_bytes:
+                        raise self._too_large()
+        except TimeoutError as error:
+            raise RequestTimeout(f"Send the whole body within {self.max_seconds:g} seconds.") from error
+        return messages
+
+    def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"Send at most {self.max_bytes} bytes.")
+
+
+def _closing(error: GreenroomError) -> JSONResponse:
+    """The problem, after which a late body is not waited for: the server would keep the connection open for it."""
+    response = problem_response(error)
+    if isinstance(error, RequestTimeout):
+        response.headers["Connection"] = "close"
+    return response
 
 
 def _request_id(given: str | None) -> str:

@@ -16,7 +16,9 @@ SECRET = "hunter2"
 ENVIRONMENT: dict[str, tuple[str, Any]] = {
     "APP_HOST": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only parsed
     "APP_PORT": ("8080", 8080),
-    "AUTH_MODE": ("local", AuthMode.LOCAL),
+    "AUTH_MODE": ("accounts", AuthMode.ACCOUNTS),
+    "ALLOWED_HOSTS": ("Example.com, *.example.com,::1", ("example.com", "*.example.com", "::1")),
+    "CORS_ORIGINS": ("https://App.example.com:443,http://[::1]:5173", ("https://app.example.com", "http://[::1]:5173")),
     "DATABASE_URL": ("postgresql://me@host/name", "postgresql://me@host/name"),
     "PLUGINS_DIR": ("elsewhere/plugins", Path("elsewhere/plugins")),
     "OPENAI_API_KEY": ("sk-1", SecretStr("sk-1")),
@@ -48,6 +50,19 @@ ENVIRONMENT: dict[str, tuple[str, Any]] = {
 WRONG = {
     "APP_PORT": ["65536", "-1", "http", "80.5"],
     "AUTH_MODE": ["none", "LOCAL "],
+    "ALLOWED_HOSTS": [
+        "*",
+        "https://example.com",
+        "example.com:443",
+        "example.*",
+        "a*.example.com",
+        "a b",
+        "example.com/",
+    ],
+    "CORS_ORIGINS": [
+        *("*", "https://*.example.com", "null", "example.com", "https://example.com/", "ftp://example.com"),
+        *("https://me@example.com", "https://", "http://example.com:port", "https://example.com?x"),
+    ],
     "DATABASE_URL": [
         "mysql://h/d",
         "greenroom.db",
@@ -109,6 +124,24 @@ def test_a_wrong_value_is_refused_under_its_name(monkeypatch: pytest.MonkeyPatch
     assert [error["loc"] for error in refusal.value.errors()] == [(name.lower(),)]
 
 
+def test_a_star_for_origins_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "https://app.example.com,*")
+    with pytest.raises(ValidationError, match="any web page"):
+        read()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LocalHost"])
+def test_without_sign_in_every_address_of_this_machine_alone_may_be_bound(address: str) -> None:
+    assert Settings(_env_file=None, app_host=address).app_host == address
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.5", "10.0.0.1", "greenroom.example.com", "2130706433"])  # noqa: S104 - refused
+def test_without_sign_in_no_other_address_is_bound(address: str) -> None:
+    with pytest.raises(ValidationError, match=r"APP_HOST is .* bind 127\.0\.0\.1 or set AUTH_MODE=accounts"):
+        Settings(_env_file=None, app_host=address)
+    assert Settings(_env_file=None, app_host=address, auth_mode=AuthMode.ACCOUNTS).app_host == address
+
+
 AZURE = ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT")
 
 
@@ -131,6 +164,7 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"):
         monkeypatch.setenv(name, f"sk-{SECRET}")
     monkeypatch.setenv("DATABASE_URL", f"postgresql://me:{SECRET}@host/name")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"https://me:{SECRET}@host/v1")
     settings = read()
     shown = [repr(settings), str(settings), f"{settings}", str(settings.async_database_url)]
     shown.append(repr(settings.async_database_url))

@@ -130,7 +130,9 @@ BAD_SETTINGS = {
     "no such level": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
     "another database": ({"DATABASE_URL": "mysql://root:hunter2@localhost/greenroom"}, "DATABASE_URL"),
     "half of Azure": ({"AZURE_OPENAI_ENDPOINT": "https://example.invalid"}, "AZURE_OPENAI_API_KEY"),
-    "an address of another machine": ({"APP_HOST": "192.0.2.1"}, "APP_HOST"),
+    "an address of another machine": ({"APP_HOST": "192.0.2.1", "AUTH_MODE": "accounts"}, "APP_HOST"),
+    "every address without sign-in": ({"APP_HOST": "0.0.0.0"}, "APP_HOST"),  # noqa: S104 - refused
+    "every page of the web": ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS"),
 }
 
 
@@ -147,6 +149,14 @@ def test_a_bad_setting_is_named(case: str, tmp_path: Path) -> None:
     assert len(server.log.splitlines()) == 1
     assert "hunter2" not in server.log
     assert not (tmp_path / "greenroom.db").exists()
+
+
+def test_an_open_address_without_sign_in_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
+    with launched(tmp_path, APP_HOST="0.0.0.0") as server:  # noqa: S104 - refused
+        server.process.communicate()
+
+    assert server.process.returncode == 2
+    assert "bind 127.0.0.1 or set AUTH_MODE=accounts" in server.log
 
 
 def test_settings_may_stand_in_a_file(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     transport = httpx2.ASGITransport(app)
     async with (
         lifespan(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://greenroom", timeout=600) as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=600) as client,
     ):
         catalog: dict[str, Any] = (await client.get("/api/v1/catalog")).json()
         is_offline = catalog["provider"] == OFFLINE
