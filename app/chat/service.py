@@ -21,6 +21,7 @@ from app.conversations.models import MessageRole, TurnStatus
 from app.conversations.opening import OpenedTurn, TurnOpening
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
+from app.core.canary import canary_for
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.errors import GreenroomError, NotFound, TurnNotRunning
@@ -46,6 +47,7 @@ class ChatService:
         provider: Provider,
         conversations: ConversationService,
         runner: TurnRunner,
+        canary_key: bytes,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -53,6 +55,7 @@ class ChatService:
         self._provider = provider
         self._conversations = conversations
         self._runner = runner
+        self._canary_key = canary_key
 
     async def start(self, request: ChatRequest, *, idempotency_key: str | None) -> UUID:
         """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
@@ -200,4 +203,5 @@ class ChatService:
                 output_tokens=opened.usage.output_tokens,
                 question_sets=len(opened.question_sets),
             ),
+            canary=canary_for(self._canary_key, opened.conversation_id),
         )
