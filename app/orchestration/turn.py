@@ -20,6 +20,7 @@ from app.orchestration.events import (
     TurnAnswer,
     UsageUpdated,
 )
+from app.orchestration.images import without_images
 from app.orchestration.mending import storable
 from app.orchestration.questions import QuestionSet
 from app.providers.base import Provider, Sampling
@@ -136,6 +137,7 @@ class TurnState:
 
     def say(self, text: str) -> None:
         """Add to the reply, and let the reader see it."""
+        text = without_images(text, after=self._reply[-1] if self._reply else "")
         if text:
             self._reply.append(text)
             self.emit(TextDelta(text))
