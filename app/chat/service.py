@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -192,7 +193,7 @@ class ChatService:
             earlier_requests=tuple(opened.earlier_requests),
             question_sets={found.interview_type: found for found in opened.question_sets},
             seen_questions=tuple(opened.seen_questions),
-            recall=self._conversations.revision,
+            recall=partial(self._conversations.revision, opened.conversation_id),
             model=model,
             context_tokens=context_tokens(self._settings, self._provider, model),
             sampling=request.sampling(),
