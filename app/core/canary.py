@@ -102,11 +102,8 @@ class CanaryWatch:
         """None as long as it would be the same."""
         self._unfinished = ""
         """The beginning of an escape whose end has not arrived."""
-
-    @property
-    def is_suspect(self) -> bool:
+        self.is_suspect = False
         """Whether the text so far ends in what may become a run."""
-        return any(trail.is_suspect for trail in (*self._raw, *(self._unescaped or ())))
 
     def read(self, piece: str) -> str | None:
         """Take the next piece and return the form in which the canary stands in the text, or None."""
@@ -115,8 +112,11 @@ class CanaryWatch:
             self._unescaped = self._unescaped or (self._raw[0].copy(), self._raw[1].copy())
             unescaped = _follow(self._unescaped, self._without_escapes(piece))
         raw = _follow(self._raw, piece)
-        if self._unescaped and not self._unfinished and self._unescaped == self._raw:
-            self._unescaped = None
+        self.is_suspect = self._raw[0].is_suspect or self._raw[1].is_suspect
+        if self._unescaped:
+            self.is_suspect |= self._unescaped[0].is_suspect or self._unescaped[1].is_suspect
+            if not self._unfinished and self._unescaped == self._raw:
+                self._unescaped = None
         return raw or unescaped
 
     def _without_escapes(self, piece: str) -> str:

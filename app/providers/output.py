@@ -1,7 +1,7 @@
 """A model's answer on its way to the turn: what is held back, and tool calls made whole."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from semantic_kernel.contents import (
@@ -60,6 +60,7 @@ class OutputGuard:
     def __init__(self, canary: Canary) -> None:
         self._canary = canary
         self._watches: dict[int | str, CanaryWatch] = {}
+        self._suspicious: set[int | str] = set()
         self._waiting: list[Messages] = []
 
     def take(self, messages: Messages) -> Sequence[Messages]:
@@ -70,26 +71,26 @@ class OutputGuard:
         """
         self._waiting.append(messages)
         for message in messages:
-            for stream, text in _streams(message):
-                watch = self._watches.get(stream) or self._watches.setdefault(stream, CanaryWatch(self._canary))
-                if form := watch.read(text):
-                    raise CanaryFound(form)
-        if any(watch.is_suspect for watch in self._watches.values()):
-            return ()
-        return self.rest()
+            for item in message.items:
+                if isinstance(item, StreamingTextContent):
+                    self._follow("text", item.text or "")
+                elif isinstance(item, FunctionCallContent):
+                    self._follow(item.index or 0, f"{item.name or ''}{_written(item.arguments)}")
+        return () if self._suspicious else self.rest()
+
+    def _follow(self, stream: int | str, text: str) -> None:
+        watch = self._watches.get(stream) or self._watches.setdefault(stream, CanaryWatch(self._canary))
+        if form := watch.read(text):
+            raise CanaryFound(form)
+        if watch.is_suspect:
+            self._suspicious.add(stream)
+        elif self._suspicious:
+            self._suspicious.discard(stream)
 
     def rest(self) -> Sequence[Messages]:
         """What still waits, when nothing follows."""
         waiting, self._waiting = self._waiting, []
         return waiting
-
-
-def _streams(message: StreamingChatMessageContent) -> Iterator[tuple[int | str, str]]:
-    text, calls = contents(message)
-    if text:
-        yield "text", text
-    for call in calls:
-        yield call.index or 0, f"{call.name or ''}{_written(call.arguments)}"
 
 
 class WholeCalls:
@@ -104,7 +105,8 @@ class WholeCalls:
 
     def without(self, messages: Messages) -> Messages:
         """The pieces without their parts of tool calls, which are kept."""
-        return [self._without(message) for message in messages]
+        has_calls = any(isinstance(item, FunctionCallContent) for message in messages for item in message.items)
+        return [self._without(message) for message in messages] if has_calls else messages
 
     def _without(self, message: StreamingChatMessageContent) -> StreamingChatMessageContent:
         _, calls = contents(message)
