@@ -1,5 +1,6 @@
 """The application: everything is built in `lifespan`, nothing at import time."""
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -104,6 +105,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model_calls=settings.max_model_calls_per_turn,
     )
     conductor = Conductor(catalog, provider, limits)
+    canary_key = secrets.token_bytes(32)
     runner = TurnRunner(conductor, conversations)
     app.state.database = database
     app.state.runner = runner
@@ -116,9 +118,15 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         provider=provider,
         conversations=conversations,
         runner=runner,
+        canary_key=canary_key,
     )
     app.state.comparison = ComparisonService(
-        settings=settings, database=database, catalog=catalog, provider=provider, conductor=conductor
+        settings=settings,
+        database=database,
+        catalog=catalog,
+        provider=provider,
+        conductor=conductor,
+        canary_key=canary_key,
     )
     logger.info("started", provider=provider.name, model=provider.default_model, agents=list(catalog.specialists))
     try:

@@ -10,6 +10,7 @@ import structlog
 from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
 from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
+from app.core.canary import canary_for
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.errors import GreenroomError, InternalError, TurnInterrupted
@@ -29,13 +30,21 @@ class ComparisonService:
     """Runs techniques side by side. Stores nothing but the ledger's rows."""
 
     def __init__(
-        self, *, settings: Settings, database: Database, catalog: Catalog, provider: Provider, conductor: Conductor
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        catalog: Catalog,
+        provider: Provider,
+        conductor: Conductor,
+        canary_key: bytes,
     ) -> None:
         self._settings = settings
         self._database = database
         self._catalog = catalog
         self._provider = provider
         self._conductor = conductor
+        self._canary_key = canary_key
         self._running: set[asyncio.Future[list[None]]] = set()
         self._calls_ahead = 0
         """Of comparisons that are not in the ledger yet."""
@@ -67,7 +76,9 @@ class ComparisonService:
         )
         check_texts(request)
         started = time.monotonic()
-        trials = [_Trial(self._conductor, self._task(request, name), request.interview_type) for name in names]
+        canary = canary_for(self._canary_key, uuid4())
+        tasks = (self._task(request, name, canary) for name in names)
+        trials = [_Trial(self._conductor, task, request.interview_type) for task in tasks]
         # Reserved at once: of two comparisons that look at the ledger together, one may be too many.
         self._calls_ahead += len(names)
         try:
@@ -106,7 +117,7 @@ class ComparisonService:
         async with self._database.transaction() as session:
             usage_service.record_calls(session, calls, owner_id=owner_id, conversation_id=None, turn_id=None)
 
-    def _task(self, request: CompareRequest, technique: str) -> TurnTask:
+    def _task(self, request: CompareRequest, technique: str, canary: str) -> TurnTask:
         model = request.model or self._provider.default_model
         return TurnTask(
             turn_id=uuid4(),
@@ -131,6 +142,7 @@ class ComparisonService:
             context_tokens=context_tokens(self._settings, self._provider, model),
             sampling=request.sampling(),
             spending=NOTHING_SPENT,
+            canary=canary,
         )
 
 

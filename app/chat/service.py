@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -21,6 +22,7 @@ from app.conversations.models import MessageRole, TurnStatus
 from app.conversations.opening import OpenedTurn, TurnOpening
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
+from app.core.canary import canary_for
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.errors import GreenroomError, NotFound, TurnNotRunning
@@ -46,6 +48,7 @@ class ChatService:
         provider: Provider,
         conversations: ConversationService,
         runner: TurnRunner,
+        canary_key: bytes,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -53,6 +56,7 @@ class ChatService:
         self._provider = provider
         self._conversations = conversations
         self._runner = runner
+        self._canary_key = canary_key
 
     async def start(self, request: ChatRequest, *, owner_id: UUID, idempotency_key: str | None) -> UUID:
         """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
@@ -190,7 +194,7 @@ class ChatService:
             earlier_requests=tuple(opened.earlier_requests),
             question_sets={found.interview_type: found for found in opened.question_sets},
             seen_questions=tuple(opened.seen_questions),
-            recall=self._conversations.revision,
+            recall=partial(self._conversations.revision, opened.conversation_id),
             model=model,
             context_tokens=context_tokens(self._settings, self._provider, model),
             sampling=request.sampling(),
@@ -201,4 +205,5 @@ class ChatService:
                 output_tokens=opened.usage.output_tokens,
                 question_sets=len(opened.question_sets),
             ),
+            canary=canary_for(self._canary_key, opened.conversation_id),
         )

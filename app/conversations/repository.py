@@ -150,10 +150,14 @@ async def requests_before(
     return list(reversed((await session.exec(query)).all()))
 
 
-async def question_set_revision(session: AsyncSession, question_set_id: UUID, revision: int) -> QuestionSet | None:
-    """One revision of a set, or None."""
+async def question_set_revision(
+    session: AsyncSession, conversation_id: UUID, question_set_id: UUID, revision: int
+) -> QuestionSet | None:
+    """One revision of a set, or None where the conversation has none such."""
     row = await session.get(QuestionSetRow, (question_set_id, revision))
-    return (await _with_questions(session, [row]))[0] if row else None
+    if row is None or row.conversation_id != conversation_id:
+        return None
+    return (await _with_questions(session, [row]))[0]
 
 
 async def question_sets(session: AsyncSession, conversation_id: UUID) -> Sequence[QuestionSet]:

@@ -251,10 +251,10 @@ class ConversationService:
         is_for_this_job = job_number == conversation.job_number
         return FoundQuestionSet(question_set, conversation.job_description if is_for_this_job else None)
 
-    async def revision(self, question_set_id: UUID, number: int) -> QuestionSet | None:
-        """One revision of a set, or None."""
+    async def revision(self, conversation_id: UUID, question_set_id: UUID, number: int) -> QuestionSet | None:
+        """One revision of a set of this conversation, or None; None also for a set of another conversation."""
         async with self._database.reading() as session:
-            return await repository.question_set_revision(session, question_set_id, number)
+            return await repository.question_set_revision(session, conversation_id, question_set_id, number)
 
     async def delete(self, conversation_id: UUID, *, owner_id: UUID) -> None:
         """Delete the conversation and all that hangs on it; the ledger keeps its figures without it.

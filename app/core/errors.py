@@ -16,6 +16,7 @@ GreenroomError                     what a client may see: status, code, title, a
 ├── RateLimited          429       rate_limited          (Retry-After)
 ├── BudgetExhausted      429       budget_exhausted      (Retry-After)
 ├── ProviderError        502       provider_error
+├── OutputWithheld       502       output_withheld
 ├── ProviderUnavailable  503       provider_unavailable  (Retry-After)
 ├── TurnInterrupted      503       turn_interrupted
 ├── NotReady             503       not_ready
@@ -217,6 +218,14 @@ class ProviderError(GreenroomError):
     status = 502
     code = "provider_error"
     title = "The model provider failed"
+
+
+class OutputWithheld(GreenroomError):
+    """A model wrote what its instructions mark as confidential; nothing of that leaves the service."""
+
+    status = 502
+    code = "output_withheld"
+    title = "The answer was withheld"
 
 
 class ProviderUnavailable(GreenroomError):

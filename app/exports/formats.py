@@ -6,6 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from app.exports.as_csv import as_csv
+from app.exports.as_html import as_html
 from app.exports.as_json import as_json
 from app.exports.as_markdown import as_markdown
 from app.exports.as_pdf import as_pdf
@@ -19,6 +20,7 @@ class ExportFormat(StrEnum):
     MARKDOWN = "markdown"
     CSV = "csv"
     PDF = "pdf"
+    HTML = "html"
 
 
 @dataclass(frozen=True)
@@ -37,5 +39,6 @@ FORMATS: Mapping[ExportFormat, FormatEntry] = MappingProxyType(
         ExportFormat.MARKDOWN: FormatEntry("text/markdown; charset=utf-8", "md", as_markdown),
         ExportFormat.CSV: FormatEntry("text/csv; charset=utf-8; header=present", "csv", as_csv),
         ExportFormat.PDF: FormatEntry("application/pdf", "pdf", as_pdf),
+        ExportFormat.HTML: FormatEntry("text/html; charset=utf-8", "html", as_html),
     }
 )

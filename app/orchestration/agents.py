@@ -36,12 +36,17 @@ def build_handoffs(catalog: Catalog) -> OrchestrationHandoffs:
 
 
 def build_kernel(agent: str, state: TurnState) -> Kernel:
-    """A kernel whose model calls are measured and booked to the agent."""
+    """A kernel whose model calls are measured, booked to the agent and watched for the canary."""
     kernel = Kernel()
     service = state.provider.service(state.task.model)
     kernel.add_service(
         MeteredChatCompletion(
-            service_id=SERVICE_ID, ai_model_id=service.ai_model_id, inner=service, agent=agent, observer=state
+            service_id=SERVICE_ID,
+            ai_model_id=service.ai_model_id,
+            inner=service,
+            agent=agent,
+            observer=state,
+            canary=state.canary,
         )
     )
     return kernel

@@ -42,6 +42,7 @@ class Conductor:
         Raises:
             TurnTimeout: the model was silent too long, or the turn took too long.
             ProviderError, ProviderUnavailable: the model failed, or gave nothing usable.
+            OutputWithheld: a model wrote the canary.
         """
         state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit)
         async with _within(state):
@@ -52,7 +53,7 @@ class Conductor:
         """Run `task.technique` of the interview type by itself, without agents: one model call, two with a repair.
 
         Raises:
-            TurnTimeout, ProviderError, ProviderUnavailable: as `run`.
+            TurnTimeout, ProviderError, ProviderUnavailable, OutputWithheld: as `run`.
         """
         state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit)
         technique = self._catalog.specialists[interview_type].techniques[task.technique or ""]

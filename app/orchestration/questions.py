@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from rapidfuzz import fuzz, process, utils
 
 from app.bank.questions import Difficulty, ExperienceLevel
+from app.orchestration.images import without_images
 
 MAX_QUESTIONS = 20
 """In one set."""
@@ -67,11 +68,11 @@ def _difficulty(value: Any) -> Difficulty:
 
 
 def _category(value: Any) -> str:
-    return text_of(value) or "general"
+    return without_images(text_of(value)) or "general"
 
 
 def _optional_text(value: Any) -> str | None:
-    return text_of(value) or None
+    return without_images(text_of(value)) or None
 
 
 def _case(value: Any) -> Any:
@@ -84,10 +85,17 @@ def _case(value: Any) -> Any:
 TEXT_CHARACTERS, TEXTS = 5_000, 20
 """More of one text or list than that is a model that runs away."""
 
-Text = Annotated[str, BeforeValidator(lambda value: text_of(value)[:TEXT_CHARACTERS])]
-Texts = Annotated[
-    list[str], BeforeValidator(lambda value: [text[:TEXT_CHARACTERS] for text in texts_of(value)[:TEXTS]])
-]
+
+def _text(value: Any) -> str:
+    return without_images(text_of(value)[:TEXT_CHARACTERS])
+
+
+def _texts(value: Any) -> list[str]:
+    return [without_images(text[:TEXT_CHARACTERS]) for text in texts_of(value)[:TEXTS]]
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Texts = Annotated[list[str], BeforeValidator(_texts)]
 
 
 class Case(BaseModel):

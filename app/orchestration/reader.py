@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.bank.questions import ExperienceLevel
 from app.orchestration.contract import OUTPUT_CONTRACT
+from app.orchestration.images import without_images
 from app.orchestration.markdown import is_whole_question, markdown_questions
 from app.orchestration.mending import (
     MARK,
@@ -119,7 +120,7 @@ class QuestionReader:
             summary=text_of(envelope.get("summary")),
             experience_level=level_of(envelope.get("experience_level")),
             late_questions=tuple(late),
-            recommendations=tuple(texts_of(envelope.get("recommendations"))),
+            recommendations=tuple(map(without_images, texts_of(envelope.get("recommendations")))),
         )
 
     @property

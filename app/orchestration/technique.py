@@ -9,7 +9,7 @@ import structlog
 from semantic_kernel import Kernel
 from semantic_kernel.functions import KernelArguments, KernelFunction, KernelFunctionFromPrompt
 
-from app.core.errors import GreenroomError
+from app.core.errors import GreenroomError, OutputWithheld
 from app.core.fences import fence
 from app.core.tokens import cut_to_tokens
 from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA, level_reminder, template_value
@@ -62,6 +62,7 @@ async def run_technique(kernel: Kernel, order: TechniqueOrder, state: TurnState,
 
     Raises:
         ProviderError: nothing could be read as a question, also after the repair call.
+        OutputWithheld: a model wrote the canary.
     """
     delivery = Delivery(order, state)
     arguments = dict(choices) | order.arguments(state.task)
@@ -135,6 +136,8 @@ async def _repair(kernel: Kernel, order: TechniqueOrder, state: TurnState, *, de
                     sampling=state.task.sampling.over(REPAIR_SAMPLING),
                     take=take,
                 )
+    except OutputWithheld:
+        raise
     except (GreenroomError, TimeoutError) as error:
         logger.warning("repair_failed", error=type(error).__name__)
     delivery.mend("".join(pieces))

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
 from app.bank.questions import ExperienceLevel
-from app.core.errors import ProviderError
+from app.core.canary import Canary
+from app.core.errors import OutputWithheld, ProviderError
 from app.orchestration.catalog import ENTRY_AGENT
 from app.orchestration.events import (
     AgentActive,
@@ -19,6 +20,7 @@ from app.orchestration.events import (
     TurnAnswer,
     UsageUpdated,
 )
+from app.orchestration.images import without_images
 from app.orchestration.mending import storable
 from app.orchestration.questions import QuestionSet
 from app.providers.base import Provider, Sampling
@@ -86,6 +88,8 @@ class TurnTask:
     """The most a call of this model should be sent, roughly."""
     sampling: Sampling
     spending: Spending
+    canary: str = field(repr=False)
+    """The conversation's, from `canary_for`. Every model call gets it, and no answer may hold it."""
 
     @property
     def nonce(self) -> str:
@@ -111,6 +115,7 @@ class TurnState:
         self.provider = provider
         self.limits = limits
         self.emit = emit
+        self.canary = Canary(task.canary)
         self.calls: list[ModelCall] = []
         self.handoffs: list[Handoff] = []
         self.active_agent: str | None = None
@@ -132,6 +137,7 @@ class TurnState:
 
     def say(self, text: str) -> None:
         """Add to the reply, and let the reader see it."""
+        text = without_images(text, after=self._reply[-1] if self._reply else "")
         if text:
             self._reply.append(text)
             self.emit(TextDelta(text))
@@ -264,8 +270,8 @@ class TurnState:
             self._release()
 
     def call_failed(self, error: BaseException) -> None:
-        """See CallObserver."""
-        if not self._is_optional:
+        """See CallObserver. Withheld output fails the turn also where it could do without the call."""
+        if not self._is_optional or isinstance(error, OutputWithheld):
             self.fail(error)
 
     def _release(self) -> None:

@@ -10,22 +10,21 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import structlog
 from pydantic import Field
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 from semantic_kernel.connectors.ai.completion_usage import CompletionUsage
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
-from semantic_kernel.contents import (
-    ChatHistory,
-    FunctionCallContent,
-    StreamingChatMessageContent,
-    StreamingTextContent,
-)
+from semantic_kernel.contents import ChatHistory, StreamingChatMessageContent
 from semantic_kernel.contents.utils.finish_reason import FinishReason
 from typing_extensions import override
 
-from app.core.errors import ProviderError
+from app.core.errors import OutputWithheld, ProviderError
 from app.core.tokens import CHARACTERS_PER_TOKEN
 from app.providers.failures import provider_failure
+from app.providers.output import CanaryFound, Messages, OutputGuard, WholeCalls, contents, with_instruction
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,17 @@ class CallObserver(Protocol):
 
 
 class MeteredChatCompletion(ChatCompletionClientBase):
-    """Delegates to `inner` and tells `observer` what happens. Only streams: Greenroom makes no other calls."""
+    """Delegates to `inner` and tells `observer` what happens. Only streams: Greenroom makes no other calls.
+
+    Every call carries the canary at the end of its instructions, and an answer that holds it ends with OutputWithheld.
+    """
 
     SUPPORTS_FUNCTION_CALLING: ClassVar[bool] = True
 
     inner: ChatCompletionClientBase
     agent: str
     observer: Any = Field(exclude=True)
+    canary: Any = Field(exclude=True, repr=False)
 
     @override
     def get_prompt_execution_settings_class(self) -> type[PromptExecutionSettings]:
@@ -92,19 +95,28 @@ class MeteredChatCompletion(ChatCompletionClientBase):
     ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
         observer: CallObserver = self.observer
         observer.call_started(self.agent)
-        meter = _Meter(chat_history)
+        marked = with_instruction(chat_history, self.canary.instruction)
+        meter, guard, calls = _Meter(marked), OutputGuard(self.canary), WholeCalls()
         try:
-            stream = self.inner._inner_get_streaming_chat_message_contents(
-                chat_history, settings, function_invoke_attempt
-            )
+            stream = self.inner._inner_get_streaming_chat_message_contents(marked, settings, function_invoke_attempt)
             # Closed here: a reader that leaves early would leave the connection to the garbage collector.
             async with aclosing(stream):
                 async for messages in stream:
-                    for message in messages:
-                        text, has_tool_call = meter.read(message)
-                        observer.call_progressed(self.agent, text=text, has_tool_call=has_tool_call)
-                    yield messages
+                    meter.read(messages)
+                    for passed in guard.take(messages):
+                        self._report(passed)
+                        yield calls.without(passed)
+            for passed in guard.rest():
+                self._report(passed)
+                yield calls.without(passed)
+            if whole := calls.messages():
+                yield whole
             meter.close()
+        except CanaryFound as found:
+            logger.warning("output_withheld", agent=self.agent, form=str(found))
+            withheld = OutputWithheld("The model wrote something confidential. Put it differently, or try again.")
+            observer.call_failed(withheld)
+            raise withheld from None
         except Exception as error:
             meter.is_refused = not meter.has_begun
             failure = provider_failure(error, has_begun=meter.has_begun)
@@ -112,6 +124,12 @@ class MeteredChatCompletion(ChatCompletionClientBase):
             raise failure from error
         finally:
             observer.call_ended(self.agent, meter.measured())
+
+    def _report(self, messages: Messages) -> None:
+        observer: CallObserver = self.observer
+        for message in messages:
+            text, calls = contents(message)
+            observer.call_progressed(self.agent, text=text, has_tool_call=bool(calls))
 
 
 class _Meter:
@@ -128,17 +146,17 @@ class _Meter:
         self._output_characters = 0
         self._started = time.monotonic()
 
-    def read(self, message: StreamingChatMessageContent) -> tuple[str, bool]:
-        """Return the text of the piece and whether it holds part of a tool call."""
-        self.has_begun = True
-        usage = message.metadata.get("usage")
-        if isinstance(usage, CompletionUsage):
-            self._usage = usage
-        self._finish_reason = message.finish_reason or self._finish_reason
-        text = "".join(item.text or "" for item in message.items if isinstance(item, StreamingTextContent))
-        calls = [item for item in message.items if isinstance(item, FunctionCallContent)]
-        self._output_characters += len(text) + sum(len(f"{call.name or ''}{call.arguments or ''}") for call in calls)
-        return text, bool(calls)
+    def read(self, messages: Messages) -> None:
+        """Take the next pieces."""
+        for message in messages:
+            self.has_begun = True
+            usage = message.metadata.get("usage")
+            if isinstance(usage, CompletionUsage):
+                self._usage = usage
+            self._finish_reason = message.finish_reason or self._finish_reason
+            text, calls = contents(message)
+            self._output_characters += len(text)
+            self._output_characters += sum(len(f"{call.name or ''}{call.arguments or ''}") for call in calls)
 
     def close(self) -> None:
         """The stream ended. Without a finish reason it was cut, and what came must not pass for an answer.

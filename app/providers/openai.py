@@ -1,14 +1,25 @@
 """OpenAI, and every server that speaks its chat-completions protocol, Azure OpenAI included."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import httpx2
 import structlog
-from openai import APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+from openai import (
+    APIStatusError,
+    AsyncAzureOpenAI,
+    AsyncOpenAI,
+    AsyncStream,
+    DefaultAsyncHttpxClient,
+    Timeout,
+)
+from openai.types.chat import ChatCompletionChunk
+from pydantic import PrivateAttr
 from semantic_kernel.connectors.ai.open_ai import OpenAIChatCompletion, OpenAIChatPromptExecutionSettings
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
+from semantic_kernel.contents import ChatHistory, StreamingChatMessageContent
 from semantic_kernel.exceptions import ServiceResponseException
 from typing_extensions import override
 
@@ -66,9 +77,32 @@ class SchemaTolerantChatCompletion(OpenAIChatCompletion):
     """
 
     takes_schema: bool = True
+    _answers: dict[int, AsyncStream[ChatCompletionChunk]] = PrivateAttr(default_factory=dict)
+    """The answers that are being read, by the identity of their request's settings, which are made for each call."""
+
+    @override
+    async def _inner_get_streaming_chat_message_contents(
+        self, chat_history: ChatHistory, settings: PromptExecutionSettings, function_invoke_attempt: int = 0
+    ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
+        """Close the connection when the reader leaves, which Semantic Kernel leaves to the garbage collector."""
+        pieces = super()._inner_get_streaming_chat_message_contents(chat_history, settings, function_invoke_attempt)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    yield piece
+        finally:
+            answer = self._answers.pop(id(settings), None)
+            if answer is not None:
+                await answer.close()
 
     @override
     async def _send_completion_request(self, settings: PromptExecutionSettings) -> Any:
+        answer = await self._sent_with_or_without_schema(settings)
+        if isinstance(answer, AsyncStream):
+            self._answers[id(settings)] = answer
+        return answer
+
+    async def _sent_with_or_without_schema(self, settings: PromptExecutionSettings) -> Any:
         try:
             return await super()._send_completion_request(settings)  # type: ignore[arg-type]  # of this class
         except ServiceResponseException as error:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.bank.questions import QuestionBank
+from app.core.canary import canary_for
 from app.core.config import Settings
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
@@ -19,6 +20,8 @@ from app.providers.base import Sampling
 from app.providers.registry import active_provider
 from plugins.cost.plugin import NOTHING_SPENT
 from tests.answers import JOB_DESCRIPTION, question
+
+CANARY = canary_for(b"key", UUID(int=1))
 
 
 @dataclass(frozen=True)
@@ -124,5 +127,6 @@ def task_of(**changes: Any) -> TurnTask:
         "model": "gpt-4o",
         "sampling": Sampling(),
         "spending": NOTHING_SPENT,
+        "canary": CANARY,
     }
     return TurnTask(**fields | changes)

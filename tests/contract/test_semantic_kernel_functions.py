@@ -22,7 +22,7 @@ from semantic_kernel.connectors.ai.chat_completion_client_base import ChatComple
 from semantic_kernel.connectors.ai.open_ai import OpenAIChatCompletion
 from semantic_kernel.connectors.ai.open_ai.exceptions.content_filter_ai_exception import ContentFilterAIException
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
-from semantic_kernel.contents import ChatHistory, StreamingChatMessageContent
+from semantic_kernel.contents import ChatHistory, FunctionCallContent, StreamingChatMessageContent
 from semantic_kernel.exceptions import ServiceResponseException, TemplateRenderException, TemplateSyntaxError
 from semantic_kernel.filters import AutoFunctionInvocationContext, FilterTypes
 from semantic_kernel.functions import KernelArguments, KernelFunctionFromPrompt, KernelPlugin, kernel_function
@@ -373,3 +373,19 @@ async def test_invoke_stream_raises_when_the_provider_fails(
     arguments = KernelArguments(topic="Java", job_description="x")
     with pytest.raises(error):
         [piece async for piece in technique["few_shot"].invoke_stream(kernel, arguments)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ('{"settings": "senior"}', AttributeError),
+        ('{"settings": [1]}', AttributeError),
+        ("[" * 100_000, RecursionError),
+        (f'{{"count": {"9" * 5_000}}}', ValueError),
+    ],
+    ids=["settings as text", "settings as a list", "brackets", "a long number"],
+)
+def test_some_arguments_of_a_model_raise_what_nothing_catches(arguments: str, error: type[Exception]) -> None:
+    """`app/providers/output.py` makes them harmless before Semantic Kernel reads them."""
+    with pytest.raises(error):
+        FunctionCallContent(name="a-b", arguments=arguments).to_kernel_arguments()

@@ -200,3 +200,13 @@ async def test_deleting_takes_everything_but_the_ledger(conversations: Conversat
     for row, model_call in zip(rows, booked, strict=True):
         assert (row["conversation_id"], row["turn_id"]) == (None, None)
         assert {name: row[name] for name in vars(model_call)} == vars(model_call)
+
+
+async def test_a_revision_is_found_in_its_own_conversation_only(conversations: ConversationService) -> None:
+    made = question_set(question(1))
+    own = await finished_turn(conversations, said=answer(question_set=made))
+    other = await finished_turn(conversations)
+
+    assert await conversations.revision(own.conversation_id, made.id, 1) == made
+    assert await conversations.revision(own.conversation_id, made.id, 2) is None
+    assert await conversations.revision(other.conversation_id, made.id, 1) is None
