@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.accounts.models import LOCAL_USER_ID
 from app.conversations.service import ConversationService
 from app.core.errors import NotFound
 from app.exports.formats import ExportFormat
@@ -32,7 +33,7 @@ async def told(conversations: ConversationService, *sets: QuestionSet, **changes
 
 
 async def exported(exports: ExportService, conversation_id: UUID, **which: Any) -> dict[str, Any]:
-    file = await exports.export(conversation_id, ExportFormat.JSON, **which)
+    file = await exports.export(conversation_id, ExportFormat.JSON, owner_id=LOCAL_USER_ID, **which)
     read: dict[str, Any] = json.loads(file.content)
     return read
 
@@ -67,7 +68,7 @@ async def test_what_is_not_there_is_not_found_with_a_word_on_what_to_do(
     ]
     for conversation_id, which, advice in absent:
         with pytest.raises(NotFound) as raised:
-            await exports.export(conversation_id, ExportFormat.PDF, **which)
+            await exports.export(conversation_id, ExportFormat.PDF, owner_id=LOCAL_USER_ID, **which)
         assert advice in raised.value.detail
 
 
