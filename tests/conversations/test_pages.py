@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -130,7 +131,7 @@ async def test_what_is_somebody_elses_is_not_there(conversations: ConversationSe
     async with database.transaction() as session:
         session.add_all(User(id=user_id, created_at=utc_now()) for user_id in (owner, stranger))
     opened = await finished_turn(conversations, opening(owner_id=owner, idempotency_key="mine"))
-    ids = {"owner_id": stranger}
+    ids: Any = {"owner_id": stranger}
 
     with pytest.raises(NotFound):
         await conversations.detail(opened.conversation_id, **ids)

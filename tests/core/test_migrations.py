@@ -107,7 +107,7 @@ WHEN = {"created_at": datetime(2026, 1, 1, tzinfo=UTC)}
 
 def before_owners(name: str, **columns: Any) -> Insert:
     """A row as it was written before rows had owners."""
-    types = {UUID: Uuid(), list: JSON(), datetime: UtcDateTime()}
+    types: dict[type, Any] = {UUID: Uuid(), list: JSON(), datetime: UtcDateTime()}
     return (
         table(name, *(column(key, types.get(type(value))) for key, value in columns.items())).insert().values(columns)
     )
@@ -128,15 +128,13 @@ async def test_what_was_there_before_owners_belongs_to_the_local_user(database_u
     running = {"status": "running", "model": "gpt-4o", "request_hash": "a", "started_at": WHEN["created_at"]}
     said = {"role": "user", "text": "hi", "turn_id": turn, "conversation_id": whole}
     async with engine.begin() as connection:
-        await connection.execute(
-            before_owners("conversation", id=whole, updated_at=WHEN["created_at"], **shared, **WHEN)
-        )
+        await connection.execute(before_owners("conversation", id=whole, **shared, **WHEN))
         await connection.execute(before_owners("turn", id=turn, conversation_id=whole, **running))
         await connection.execute(before_owners("message", id=message, **said, **WHEN))
     await asyncio.to_thread(command.upgrade, config, "head")
     async with engine.connect() as connection:
-        owners = [(await connection.execute(select(kind.owner_id))).scalars().all() for kind in (Conversation, Turn)]
-        texts = (await connection.execute(select(Message.text))).scalars().all()
+        columns: list[Any] = [Conversation.owner_id, Turn.owner_id, Message.text]
+        *owners, texts = [(await connection.execute(select(found))).scalars().all() for found in columns]
         # Still one turn at a time.
         second = before_owners("turn", id=uuid4(), owner_id=LOCAL_USER_ID, conversation_id=whole, **running)
         with pytest.raises(IntegrityError):
