@@ -2,17 +2,15 @@
 
 from dataclasses import astuple
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.accounts.models import LOCAL_USER_ID
 from app.core.clock import utc_now
 from app.core.database import NANO, Database
 from app.usage import repository
-from app.usage.models import ModelCallRow
+from app.usage.repository import RowFilter
 from app.usage.schemas import Usage
 from app.usage.service import turn_usage
 from tests.answers import hands_to, says_questions
@@ -20,17 +18,7 @@ from tests.conftest import MakeSettings, Serve
 from tests.conversations.stories import call
 from tests.model_server import CallTools, CutStream, Fail, ModelServer, Say, ToolCall
 from tests.model_server import Usage as Tokens
-
-
-def row(**changes: object) -> ModelCallRow:
-    fields = vars(call()) | {
-        "owner_id": LOCAL_USER_ID,
-        "conversation_id": None,
-        "turn_id": None,
-        "created_at": utc_now(),
-    }
-    return ModelCallRow(id=uuid4(), **fields | changes)
-
+from tests.usage.rows import ledger_of, row
 
 # Up to a thousand dollars a call, in nano-dollars.
 COSTS = st.lists(st.integers(0, 10**12).map(lambda nanos: Decimal(nanos) * NANO), max_size=40)
@@ -39,19 +27,20 @@ COSTS = st.lists(st.integers(0, 10**12).map(lambda nanos: Decimal(nanos) * NANO)
 @given(costs=COSTS)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_sums_in_the_database_are_exact(database: Database, costs: list[Decimal]) -> None:
-    provider = uuid4().hex[:20]
     start = utc_now()
     async with database.transaction() as session:
-        session.add_all(row(provider=provider, cost_usd=cost) for cost in costs)
+        session.add_all(row(cost_usd=cost) for cost in costs)
     async with database.reading() as session:
-        totals = await repository.totals_since(session, start, provider=provider)
+        totals = await repository.totals(session, RowFilter(since=start))
     assert isinstance(totals.known_cost_usd, Decimal)
     assert astuple(totals) == (
         len(costs),
         10 * len(costs),
         4 * len(costs),
         5 * len(costs),
+        0,
         sum(costs, Decimal(0)),
+        0,
         0,
     )
 
@@ -62,7 +51,7 @@ async def test_a_cost_finer_than_the_column_is_rounded_the_same_way_everywhere(d
     async with database.transaction() as session:
         session.add(row(cost_usd=Decimal(cost)))
     async with database.reading() as session:
-        totals = await repository.totals_since(session, start, provider="openai")
+        totals = await repository.totals(session, RowFilter(since=start))
     assert totals.known_cost_usd == Decimal(cost).quantize(NANO)
 
 
@@ -92,13 +81,6 @@ def test_a_turn_costs_the_sum_of_its_calls_or_is_unknown(costs: list[Decimal | N
 )
 def test_money_is_a_string_of_six_decimals(cost: str | None, shown: str | None) -> None:
     assert Usage(cost_usd=None if cost is None else Decimal(cost)).model_dump(mode="json")["cost_usd"] == shown
-
-
-async def ledger_of(database: Database) -> list[ModelCallRow]:
-    async with database.reading() as session:
-        statement = ModelCallRow.__table__.select()  # type: ignore[attr-defined]  # sqlmodel does not type it
-        found = (await (await session.connection()).execute(statement)).mappings().all()
-    return sorted((ModelCallRow(**line) for line in found), key=lambda line: line.created_at)
 
 
 async def test_every_call_of_a_turn_is_booked_with_what_made_it(
