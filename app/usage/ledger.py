@@ -1,7 +1,8 @@
 """The ledger that turns are given: a row is reserved before a call is made, and completed when it has ended."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
@@ -37,6 +38,8 @@ class LedgerService:
         self.database = database
         self.limits = Limits(settings)
         self._prices = price_overrides(settings)
+        # Only one of this server's connections waits for the lock of the limits: the others are there for the turns.
+        self._turnstile = asyncio.Lock()
 
     def of_turn(
         self, *, owner_id: UUID, conversation_id: UUID, turn_id: UUID, question_sets: int = 0
@@ -101,8 +104,7 @@ class LedgerService:
 
     async def reserve(self, row: ModelCallRow, scope: CallScope, *, place: UUID | None) -> None:
         """Insert the open row, or complete the place that was taken for it, if every limit has room."""
-        async with self.database.transaction() as session:
-            await self._lock(session, scope)
+        async with self._alone(scope) as session:
             state = await self.limits.state(session, scope, calls=0 if place else 1)
             check_room(state, bound_usd=row.reserved_usd)
             if place is None:
@@ -122,15 +124,18 @@ class LedgerService:
         await finished(remove())
 
     async def _take_places(self, rows: Sequence[ModelCallRow], scope: CallScope) -> None:
-        async with self.database.transaction() as session:
-            await self._lock(session, scope)
+        async with self._alone(scope) as session:
             state = await self.limits.state(session, scope, calls=len(rows))
             is_priced = any(row.reserved_usd is not None for row in rows)
             check_room(state, bound_usd=LEAST_USD if is_priced else None, calls=len(rows))
             session.add_all(rows)
 
-    async def _lock(self, session: AsyncSession, scope: CallScope) -> None:
-        await repository.lock_limits(session, scope.owner_id, is_for_everybody=self.limits.concern_everybody)
+    @asynccontextmanager
+    async def _alone(self, scope: CallScope) -> AsyncIterator[AsyncSession]:
+        """A transaction beside which no other, of any server, looks at the limits of the scope."""
+        async with self._turnstile, self.database.transaction() as session:
+            await repository.lock_limits(session, scope.owner_id, is_for_everybody=self.limits.concern_everybody)
+            yield session
 
 
 class ScopedLedger:

@@ -73,7 +73,7 @@ class UsageService:
             InvalidRequest: the days are in the wrong order, or too many.
         """
         last = until or max(utc_now().date(), since or date.min)
-        first = since or max(last, date.min + timedelta(DEFAULT_DAYS)) - timedelta(days=DEFAULT_DAYS - 1)
+        first = since or date.fromordinal(max(last.toordinal() - DEFAULT_DAYS + 1, 1))
         _check_days(first, last)
         rows = RowFilter(
             owner_id=owner_id,

@@ -1,0 +1,3 @@
+from tests.conversations.conftest import database
+
+__all__ = ["database"]
