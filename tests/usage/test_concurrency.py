@@ -19,6 +19,9 @@ from tests.model_server import Usage as Tokens
 from tests.usage.rows import ledger_of
 
 TURNS = 50
+PATIENT = {"turn_timeout_seconds": 120}
+"""A machine that is busy with other things is no silent model."""
+
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -43,7 +46,7 @@ def makes_questions(request: RecordedRequest) -> Step:
 async def many_turns(clients: Sequence[httpx2.AsyncClient], count: int, **body: Any) -> list[httpx2.Response]:
     """So many turns at the same time, spread over the servers."""
     asking = (
-        clients[number % len(clients)].post("/api/v1/chat", json={"message": f"Hello {number}"} | body, timeout=120)
+        clients[number % len(clients)].post("/api/v1/chat", json={"message": f"Hello {number}"} | body, timeout=300)
         for number in range(count)
     )
     return list(await asyncio.gather(*asking))
@@ -74,7 +77,9 @@ async def test_fifty_turns_on_a_budget_for_a_few(
     serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, database: Database, *, budget: str
 ) -> None:
     model_server.respond_with(talks)
-    settings = openai_settings(database_url=database.url.render_as_string(hide_password=False), **{budget: "0.5"})
+    settings = openai_settings(
+        database_url=database.url.render_as_string(hide_password=False), **PATIENT, **{budget: "0.5"}
+    )
     async with serve(settings) as client:
         responses = await many_turns([client], TURNS)
 
@@ -91,7 +96,7 @@ async def test_fifty_turns_on_two_servers_share_one_budget(
 ) -> None:
     model_server.respond_with(talks)
     url = database.url.render_as_string(hide_password=False)
-    settings = openai_settings(database_url=url, budget_usd_per_day="0.5")
+    settings = openai_settings(database_url=url, budget_usd_per_day="0.5", **PATIENT)
     async with AsyncExitStack() as servers:
         clients = [await servers.enter_async_context(serve(settings)) for _ in range(2)]
         responses = await many_turns(clients, TURNS)
@@ -108,7 +113,7 @@ async def test_fifty_turns_make_exactly_the_calls_of_the_hour(
 ) -> None:
     model_server.respond_with(makes_questions)
     url = database.url.render_as_string(hide_password=False)
-    async with serve(openai_settings(database_url=url)) as client:
+    async with serve(openai_settings(database_url=url, **PATIENT)) as client:
         responses = await many_turns([client], TURNS, question_count=1)
 
     check_refusals(responses, "rate_limited")
@@ -135,7 +140,7 @@ async def test_twelve_turns_on_the_embedded_database(
     code: str,
 ) -> None:
     model_server.respond_with(talks)
-    settings = openai_settings(database_url=database.url.render_as_string(hide_password=False), **limit)
+    settings = openai_settings(database_url=database.url.render_as_string(hide_password=False), **PATIENT, **limit)
     async with serve(settings) as client:
         responses = await many_turns([client], 12)
 

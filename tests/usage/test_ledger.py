@@ -1,5 +1,7 @@
 """The ledger: what is booked, exact sums, and the money that is unknown."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import astuple
 from decimal import Decimal
 
@@ -16,7 +18,7 @@ from app.usage.service import turn_usage
 from tests.answers import hands_to, says_questions
 from tests.conftest import MakeSettings, Serve
 from tests.conversations.stories import call
-from tests.model_server import CallTools, CutStream, Fail, ModelServer, Say, ToolCall
+from tests.model_server import CallTools, CutStream, Fail, ModelServer, Say, Silence, ToolCall
 from tests.model_server import Usage as Tokens
 from tests.usage.rows import ledger_of, row
 
@@ -152,3 +154,40 @@ async def test_an_unknown_price_is_null_everywhere_and_never_zero(
     assert detail["usage"]["cost_usd"] is None
     assert (detail["usage"]["model_calls"], detail["usage"]["input_tokens"]) == (2, 20)
     assert [line.cost_usd for line in await ledger_of(database)] == [Decimal("0.000075"), None]
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "timed out", "server stopped"])
+async def test_a_call_that_was_stopped_is_settled_as_far_as_it_came(
+    serve: Serve,
+    openai_settings: MakeSettings,
+    model_server: ModelServer,
+    database: Database,
+    *,
+    database_url: str,
+    ending: str,
+) -> None:
+    model_server.script(Silence(after_pieces=1, text="Let me think about it for a while."))
+    settings = openai_settings(database_url=database_url, turn_timeout_seconds=1 if ending == "timed out" else 30)
+    async with AsyncExitStack() as server:
+        client = await server.enter_async_context(serve(settings))
+        turn = asyncio.create_task(client.post("/api/v1/chat", json={"message": "hi"}))
+        await model_server.until(lambda: model_server.answers_in_flight == 1, timeout_seconds=20)
+        (reserved,) = await ledger_of(database)
+        if ending == "cancelled":
+            conversation = (await client.get("/api/v1/conversations")).json()["items"][0]
+            detail = (await client.get(f"/api/v1/conversations/{conversation['id']}")).json()
+            await client.post(f"/api/v1/turns/{detail['messages'][0]['turn_id']}/cancel")
+        if ending == "server stopped":
+            # The client leaves; the turn runs on until the server stops.
+            turn.cancel()
+        else:
+            assert (await turn).status_code == {"cancelled": 409, "timed out": 504}[ending]
+
+    assert (reserved.ended_at, reserved.cost_usd) == (None, None)
+    assert reserved.reserved_usd
+    (settled,) = await ledger_of(database)
+    assert settled.ended_at is not None
+    assert (settled.is_complete, settled.is_estimated) == (False, True)
+    assert settled.cost_usd is not None
+    assert 0 < settled.cost_usd <= reserved.reserved_usd
+    assert settled.input_tokens <= reserved.input_tokens
