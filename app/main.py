@@ -44,6 +44,10 @@ from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
 from app.providers.base import Provider
 from app.providers.registry import active_provider
+from app.usage.endpoints import router as usage_router
+from app.usage.ledger import LedgerService
+from app.usage.prices import price_overrides
+from app.usage.service import UsageService
 
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
@@ -78,6 +82,7 @@ def create_app(settings: Settings, *, bank: QuestionBank | None = None) -> FastA
     app.include_router(conversations_router)
     app.include_router(bank_router)
     app.include_router(exports_router)
+    app.include_router(usage_router)
     app.add_api_route("/healthz", healthz, tags=["health"])
     app.add_api_route("/readyz", readyz, responses=problems(NotReady), tags=["health"])
     app.add_exception_handler(GreenroomError, _answer_problem)
@@ -104,28 +109,31 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         handoffs=settings.max_handoffs_per_turn,
         model_calls=settings.max_model_calls_per_turn,
     )
-    conductor = Conductor(catalog, provider, limits)
+    ledger = LedgerService(database, settings)
+    await ledger.settle_lost_calls()
+    conductor = Conductor(catalog, provider, limits, price_overrides(settings))
     canary_key = secrets.token_bytes(32)
     runner = TurnRunner(conductor, conversations)
     app.state.database = database
     app.state.runner = runner
     app.state.conversations = conversations
     app.state.exports = ExportService(conversations)
+    app.state.usage = UsageService(database, settings, provider=provider.name)
     app.state.chat = ChatService(
         settings=settings,
-        database=database,
         catalog=catalog,
         provider=provider,
         conversations=conversations,
         runner=runner,
+        ledger=ledger,
         canary_key=canary_key,
     )
     app.state.comparison = ComparisonService(
         settings=settings,
-        database=database,
         catalog=catalog,
         provider=provider,
         conductor=conductor,
+        ledger=ledger,
         canary_key=canary_key,
     )
     logger.info("started", provider=provider.name, model=provider.default_model, agents=list(catalog.specialists))

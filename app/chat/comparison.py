@@ -12,16 +12,18 @@ from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
 from app.core.canary import canary_for
 from app.core.config import Settings
-from app.core.database import Database
 from app.core.errors import GreenroomError, InternalError, TurnInterrupted
 from app.orchestration.catalog import Catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import ConductedEvent, ModelCall, TurnAnswer, UsageUpdated
+from app.orchestration.ledger import Ledger, PlannedCall
 from app.orchestration.questions import QuestionSet
 from app.orchestration.turn import Brief, TurnTask
 from app.providers.base import Provider
 from app.usage import service as usage_service
-from plugins.cost.plugin import NOTHING_SPENT
+from app.usage.ledger import LedgerService
+from app.usage.prices import price_overrides
+from plugins.cost.prices import Tokens, price_usd
 
 logger = structlog.get_logger(__name__)
 
@@ -33,28 +35,29 @@ class ComparisonService:
         self,
         *,
         settings: Settings,
-        database: Database,
         catalog: Catalog,
         provider: Provider,
         conductor: Conductor,
+        ledger: LedgerService,
         canary_key: bytes,
     ) -> None:
         self._settings = settings
-        self._database = database
+        self._ledger = ledger
         self._catalog = catalog
         self._provider = provider
         self._conductor = conductor
         self._canary_key = canary_key
         self._running: set[asyncio.Future[list[None]]] = set()
-        self._calls_ahead = 0
-        """Of comparisons that are not in the ledger yet."""
         self._is_stopping = False
 
     async def stop(self) -> None:
         """End every running comparison: the server stops."""
         self._is_stopping = True
-        for running in self._running:
-            running.cancel()
+        running = list(self._running)
+        for comparison in running:
+            comparison.cancel()
+        if running:
+            await asyncio.wait(running)
 
     async def compare(self, request: CompareRequest, *, owner_id: UUID) -> ComparePublic:
         """The sets in the order asked for; a technique that failed has a problem instead.
@@ -77,18 +80,18 @@ class ComparisonService:
         check_texts(request)
         started = time.monotonic()
         canary = canary_for(self._canary_key, uuid4())
-        tasks = (self._task(request, name, canary) for name in names)
-        trials = [_Trial(self._conductor, task, request.interview_type) for task in tasks]
-        # Reserved at once: of two comparisons that look at the ledger together, one may be too many.
-        self._calls_ahead += len(names)
+        places = [self._place(request, name) for name in names]
+        # At once: of two comparisons that look at the ledger together, one may be too many.
+        ledgers = await self._ledger.of_comparison(places, owner_id=owner_id)
         try:
-            async with self._database.reading() as session:
-                await usage_service.check_limits(
-                    session, self._settings, provider=self._provider.name, calls=self._calls_ahead
-                )
-            await self._run(trials, owner_id)
+            trials = [
+                _Trial(self._conductor, self._task(request, name, ledger, canary), request.interview_type)
+                for name, ledger in zip(names, ledgers, strict=True)
+            ]
+            await self._run(trials)
         finally:
-            self._calls_ahead -= len(names)
+            for ledger in ledgers:
+                await ledger.release()
         if all(trial.error for trial in trials):
             raise next(trial.error for trial in trials if trial.error)
         model = trials[0].task.model
@@ -99,8 +102,12 @@ class ComparisonService:
             duration_ms=round((time.monotonic() - started) * 1000),
         )
 
-    async def _run(self, trials: Sequence["_Trial"], owner_id: UUID) -> None:
-        """Run them at the same time, and book what they took, however they end."""
+    async def limit_headers(self, *, owner_id: UUID) -> dict[str, str]:
+        """See `LedgerService.headers`."""
+        return await self._ledger.headers(owner_id=owner_id, provider=self._provider.name)
+
+    async def _run(self, trials: Sequence["_Trial"]) -> None:
+        """Run them at the same time."""
         running = asyncio.gather(*(trial.run() for trial in trials))
         self._running.add(running)
         try:
@@ -111,13 +118,21 @@ class ComparisonService:
             raise TurnInterrupted("The server stopped. Send the request again.") from None
         finally:
             self._running.discard(running)
-            await self._book([call for trial in trials for call in trial.calls], owner_id)
 
-    async def _book(self, calls: Sequence[ModelCall], owner_id: UUID) -> None:
-        async with self._database.transaction() as session:
-            usage_service.record_calls(session, calls, owner_id=owner_id, conversation_id=None, turn_id=None)
+    def _place(self, request: CompareRequest, technique: str) -> PlannedCall:
+        """The technique's first call, before its prompt is written and so of unknown size."""
+        model, provider = request.model or self._provider.default_model, self._provider.name
+        return PlannedCall(
+            provider=provider,
+            model=model,
+            agent=request.interview_type,
+            function=technique,
+            input_tokens=0,
+            output_tokens=0,
+            bound_usd=price_usd(model, Tokens(0), provider=provider, overrides=price_overrides(self._settings)),
+        )
 
-    def _task(self, request: CompareRequest, technique: str, canary: str) -> TurnTask:
+    def _task(self, request: CompareRequest, technique: str, ledger: Ledger, canary: str) -> TurnTask:
         model = request.model or self._provider.default_model
         return TurnTask(
             turn_id=uuid4(),
@@ -141,7 +156,7 @@ class ComparisonService:
             model=model,
             context_tokens=context_tokens(self._settings, self._provider, model),
             sampling=request.sampling(),
-            spending=NOTHING_SPENT,
+            ledger=ledger,
             canary=canary,
         )
 

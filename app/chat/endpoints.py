@@ -1,7 +1,7 @@
 """`POST /chat`, the turns it starts, and the catalog. What the service answers is only put into HTTP's form here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -112,8 +112,10 @@ async def chat(
     """Send a message. The turn runs on if the connection drops; `GET /turns/{id}/events` follows it again."""
     turn_id = await service.start(body, owner_id=owner_id, idempotency_key=idempotency_key)
     if EVENT_STREAM in accept.lower():
-        return event_stream(await service.follow(turn_id, owner_id=owner_id))
-    return outcome_response(await service.outcome(turn_id, owner_id=owner_id))
+        limits = await service.limit_headers(owner_id=owner_id)
+        return event_stream(await service.follow(turn_id, owner_id=owner_id), limits)
+    outcome = await service.outcome(turn_id, owner_id=owner_id)
+    return outcome_response(outcome, await service.limit_headers(owner_id=owner_id))
 
 
 @router.get("/turns/{turn_id}", responses=problems(NotFound, InvalidRequest), tags=["turns"])
@@ -171,13 +173,15 @@ async def cancel_turn(turn_id: UUID, service: ChatServiceDep, owner_id: OwnerDep
     tags=["chat"],
 )
 async def compare_techniques(
-    body: CompareRequest, service: ComparisonServiceDep, owner_id: OwnerDep, request: Request
+    body: CompareRequest, service: ComparisonServiceDep, owner_id: OwnerDep, *, request: Request, response: Response
 ) -> ComparePublic:
     """Two to five techniques on the same request at the same time; only the usage figures are kept.
 
     One model call each, or two where an answer has to be mended.
     """
-    return await while_connected(request, service.compare(body, owner_id=owner_id))
+    compared = await while_connected(request, service.compare(body, owner_id=owner_id))
+    response.headers.update(await service.limit_headers(owner_id=owner_id))
+    return compared
 
 
 @router.get("/catalog", tags=["catalog"])
@@ -202,19 +206,21 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, ComparePub
     return task.result()
 
 
-def event_stream(events: AsyncIterator[LoggedEvent | None]) -> Response:
-    """The followed log as server-sent events."""
+def event_stream(events: AsyncIterator[LoggedEvent | None], limits: Mapping[str, str] | None = None) -> Response:
+    """The followed log as server-sent events, with RateLimit header fields where limits are given."""
     # Proxies must pass each event on as it comes.
-    headers = {"X-Accel-Buffering": "no"}
+    headers = {"X-Accel-Buffering": "no", **(limits or {})}
     return EventSourceResponse(sse.encode(events), headers=headers)
 
 
-def outcome_response(event: LoggedEvent) -> Response:
-    """The last event as the answer to somebody who waited for it."""
+def outcome_response(event: LoggedEvent, limits: Mapping[str, str]) -> Response:
+    """The last event as the answer to somebody who waited for it, with RateLimit header fields."""
     if event.kind == TurnCompleted.kind:
-        return JSONResponse(event.data)
+        return JSONResponse(event.data, headers=dict(limits))
     if event.kind == TurnCancelled.kind:
         raise TurnStopped("The turn was cancelled before it had an answer. Your message is kept.")
     retry_after = event.data.get("retry_after_seconds")
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return JSONResponse(event.data, status_code=event.data["status"], media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+    return JSONResponse(
+        event.data, status_code=event.data["status"], media_type=PROBLEM_MEDIA_TYPE, headers=headers | dict(limits)
+    )

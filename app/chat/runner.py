@@ -44,14 +44,10 @@ class TurnRunner:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._is_stopping = False
 
-    def start(self, task: TurnTask, *, owner_id: UUID, conversation_id: UUID) -> None:
+    def start(self, task: TurnTask, *, conversation_id: UUID) -> None:
         """Run the turn in the background, whatever becomes of the request."""
         run = _TurnRun(
-            task,
-            owner_id=owner_id,
-            conversation_id=conversation_id,
-            conductor=self._conductor,
-            conversations=self._conversations,
+            task, conversation_id=conversation_id, conductor=self._conductor, conversations=self._conversations
         )
         running = asyncio.create_task(self._run(run), name=f"turn-{task.turn_id}")
         self._tasks[task.turn_id] = running
@@ -100,13 +96,11 @@ class _TurnRun:
         self,
         task: TurnTask,
         *,
-        owner_id: UUID,
         conversation_id: UUID,
         conductor: Conductor,
         conversations: ConversationService,
     ) -> None:
         self.task = task
-        self.owner_id = owner_id
         self.conversation_id = conversation_id
         self._conductor = conductor
         self._conversations = conversations
@@ -168,7 +162,6 @@ class _TurnRun:
             await self._append(_merged(events))
 
     async def _append(self, events: Sequence[ConductedEvent]) -> None:
-        calls = [event.call for event in events if isinstance(event, UsageUpdated)]
         lines = []
         for event in events:
             match event:
@@ -178,9 +171,7 @@ class _TurnRun:
                     lines.append((event.kind, usage.model_dump(mode="json")))
                 case AgentActive() | QuestionReady() | TextDelta():
                     lines.append(log_line(event))
-        await self._conversations.append(
-            self.task.turn_id, lines, owner_id=self.owner_id, conversation_id=self.conversation_id, calls=calls
-        )
+        await self._conversations.append(self.task.turn_id, lines)
 
     def _log_end(self, status: str, **fields: object) -> None:
         usage = turn_usage(self._calls, model=self.task.model)

@@ -24,13 +24,12 @@ from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
 from app.core.canary import canary_for
 from app.core.config import Settings
-from app.core.database import Database
 from app.core.errors import GreenroomError, NotFound, TurnNotRunning
 from app.orchestration.catalog import Catalog
 from app.orchestration.turn import Brief, PastMessage, TurnTask
 from app.providers.base import Provider
-from app.usage import service as usage_service
-from plugins.cost.plugin import Spending
+from app.usage.ledger import LedgerService
+from app.usage.prices import price_overrides
 from plugins.cost.prices import list_price
 
 logger = structlog.get_logger(__name__)
@@ -43,15 +42,15 @@ class ChatService:
         self,
         *,
         settings: Settings,
-        database: Database,
         catalog: Catalog,
         provider: Provider,
         conversations: ConversationService,
         runner: TurnRunner,
+        ledger: LedgerService,
         canary_key: bytes,
     ) -> None:
         self._settings = settings
-        self._database = database
+        self._ledger = ledger
         self._catalog = catalog
         self._provider = provider
         self._conversations = conversations
@@ -83,7 +82,8 @@ class ChatService:
         # For the lines of this request that follow; the turn's own lines bind them again.
         structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
         if not opened.is_replay:
-            self._runner.start(self._task(request, opened), owner_id=owner_id, conversation_id=opened.conversation_id)
+            task = self._task(request, opened, owner_id=owner_id)
+            self._runner.start(task, conversation_id=opened.conversation_id)
         return opened.turn_id
 
     async def follow(self, turn_id: UUID, *, owner_id: UUID, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
@@ -114,6 +114,10 @@ class ChatService:
         if turn.status != TurnStatus.RUNNING or not await self._runner.cancel(turn_id):
             raise TurnNotRunning("There is nothing to cancel.")
 
+    async def limit_headers(self, *, owner_id: UUID) -> dict[str, str]:
+        """See `LedgerService.headers`."""
+        return await self._ledger.headers(owner_id=owner_id, provider=self._provider.name)
+
     def catalog(self) -> CatalogPublic:
         """What this server offers."""
         return CatalogPublic(
@@ -135,7 +139,7 @@ class ChatService:
         )
 
     def _model(self, name: str) -> ModelPublic:
-        price = list_price(name, provider=self._provider.name)
+        price = list_price(name, provider=self._provider.name, overrides=price_overrides(self._settings))
         return ModelPublic(
             name=name,
             is_default=name == self._provider.default_model,
@@ -145,8 +149,12 @@ class ChatService:
 
     async def _check_limits(self, opening: TurnOpening) -> None:
         try:
-            async with self._database.reading() as session:
-                await usage_service.check_limits(session, self._settings, provider=self._provider.name)
+            await self._ledger.check(
+                owner_id=opening.owner_id,
+                provider=self._provider.name,
+                model=opening.model,
+                conversation_id=opening.conversation_id,
+            )
         except GreenroomError as error:
             # Without its key: the same request may be sent again when there is room.
             opened = await self._conversations.open_turn(replace(opening, idempotency_key=None))
@@ -169,7 +177,7 @@ class ChatService:
             interviewer=interviewer_of(request),
         )
 
-    def _task(self, request: ChatRequest, opened: OpenedTurn) -> TurnTask:
+    def _task(self, request: ChatRequest, opened: OpenedTurn, *, owner_id: UUID) -> TurnTask:
         model = request.model or self._provider.default_model
         active = opened.active_agent if opened.active_agent in self._catalog.specialists else None
         return TurnTask(
@@ -198,11 +206,10 @@ class ChatService:
             model=model,
             context_tokens=context_tokens(self._settings, self._provider, model),
             sampling=request.sampling(),
-            spending=Spending(
-                cost_usd=opened.usage.cost_usd,
-                model_calls=opened.usage.model_calls,
-                input_tokens=opened.usage.input_tokens,
-                output_tokens=opened.usage.output_tokens,
+            ledger=self._ledger.of_turn(
+                owner_id=owner_id,
+                conversation_id=opened.conversation_id,
+                turn_id=opened.turn_id,
                 question_sets=len(opened.question_sets),
             ),
             canary=canary_for(self._canary_key, opened.conversation_id),

@@ -1,13 +1,12 @@
 """What a request brings to a conversation, and what its turn starts from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from app.bank.questions import ExperienceLevel
 from app.conversations.models import Message
 from app.orchestration.questions import QuestionSet
-from app.usage.schemas import Usage
 
 
 @dataclass(frozen=True)
@@ -46,4 +45,3 @@ class OpenedTurn:
     earlier_requests: Sequence[str] = ()
     question_sets: Sequence[QuestionSet] = ()
     seen_questions: Sequence[str] = ()
-    usage: Usage = field(default_factory=Usage)

@@ -26,7 +26,7 @@ from app.conversations.turn_log import LoggedEvent, LogLine, TurnLogSignal, log_
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress, TurnInterrupted
-from app.orchestration.events import ModelCall, TurnAnswer, TurnFailed, TurnStarted
+from app.orchestration.events import TurnAnswer, TurnFailed, TurnStarted
 from app.orchestration.questions import QuestionSet
 from app.usage import service as usage_service
 from app.usage.schemas import Usage
@@ -96,20 +96,9 @@ class ConversationService:
             known = await self._known_turn(session, opening)
         return known.turn_id if known else None
 
-    async def append(
-        self,
-        turn_id: UUID,
-        lines: Sequence[LogLine],
-        *,
-        owner_id: UUID,
-        conversation_id: UUID,
-        calls: Sequence[ModelCall] = (),
-    ) -> None:
-        """Write the next lines of the log, with the ledger rows of the model calls that ended meanwhile."""
+    async def append(self, turn_id: UUID, lines: Sequence[LogLine]) -> None:
+        """Write the next lines of the log."""
         async with self._database.transaction() as session:
-            usage_service.record_calls(
-                session, calls, owner_id=owner_id, conversation_id=conversation_id, turn_id=turn_id
-            )
             await repository.append_events(session, turn_id, lines, at=utc_now())
         self._signal.written(turn_id)
 
@@ -354,7 +343,6 @@ class ConversationService:
                 session, conversation.id, job_number=conversation.job_number
             ),
             seen_questions=await repository.question_texts(session, conversation.id, last=SEEN_QUESTIONS),
-            usage=await usage_service.conversation_usage(session, conversation.id),
         )
 
     async def _locked(self, session: AsyncSession, conversation_id: UUID, owner_id: UUID) -> Conversation:

@@ -1,11 +1,13 @@
 """Settings: the environment or `.env`, read once and passed on. The README's table is checked against this file."""
 
+import json
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -27,6 +29,21 @@ class AuthMode(StrEnum):
 
     LOCAL = "local"
     ACCOUNTS = "accounts"
+
+
+PRICE_EXAMPLE = '{"my-model": {"input_usd_per_million": "0.5", "output_usd_per_million": "1.5"}}'
+
+Price = Annotated[Decimal, Field(ge=0, allow_inf_nan=False, max_digits=18)]
+
+
+class PriceSetting(BaseModel):
+    """What an operator says a model costs, in dollars per million tokens; cached input costs as input if left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    input_usd_per_million: Price
+    cached_input_usd_per_million: Price | None = None
+    output_usd_per_million: Price
 
 
 class Settings(BaseSettings):
@@ -90,8 +107,24 @@ class Settings(BaseSettings):
         ge=10_000,
         description="Input tokens a model call keeps within; half of the model's window if that is less",
     )
-    rate_limit_calls_per_hour: int = Field(100, ge=1, description="Model calls per hour; not for the offline engine")
-    budget_usd_per_day: Decimal | None = Field(None, ge=0, description="Model spending per UTC day; empty is unlimited")
+    rate_limit_calls_per_hour: int = Field(
+        100, ge=1, description="Model calls of one user per hour; not for the offline engine"
+    )
+    budget_usd_per_turn: Decimal | None = Field(
+        None, ge=0, description="Model spending of one turn or comparison; empty is unlimited"
+    )
+    budget_usd_per_conversation: Decimal | None = Field(
+        None, ge=0, description="Model spending of one conversation; empty is unlimited"
+    )
+    budget_usd_per_user_day: Decimal | None = Field(
+        None, ge=0, description="Model spending of one user per UTC day; empty is unlimited"
+    )
+    budget_usd_per_day: Decimal | None = Field(
+        None, ge=0, description="Model spending of the whole service per UTC day; empty is unlimited"
+    )
+    price_overrides: Annotated[Mapping[str, PriceSetting], NoDecode] = Field(
+        default_factory=dict, description="Prices by model name, as JSON, that win over the price table's; see below"
+    )
     max_body_bytes: int = Field(524_288, ge=1024, description="Largest request body")
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`")
@@ -120,6 +153,16 @@ class Settings(BaseSettings):
         if any("*" in name for name in value):
             raise ValueError("name each origin: with * any web page that somebody opens could use the service for them")
         return tuple(origin(name) for name in value)
+
+    @field_validator("price_overrides", mode="before")
+    @classmethod
+    def _read_prices(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError(f"write JSON such as {PRICE_EXAMPLE}") from None
+        return value
 
     @field_validator("log_level")
     @classmethod

@@ -77,6 +77,8 @@ class GreenroomError(Exception):
         self.errors = errors
         self.kept: dict[str, str] = {}
         """Where the candidate's message is kept, if it is: `conversation_id` and `turn_id`."""
+        self.headers: dict[str, str] = {}
+        """Further fields for the answer's head."""
 
     def problem(self, request_id: str | None = None) -> dict[str, Any]:
         """The problem document, ready for JSON."""
@@ -197,7 +199,7 @@ class MisdirectedRequest(GreenroomError):
 
 
 class RateLimited(GreenroomError):
-    """The hourly limit of model calls is used up."""
+    """The hourly limit of model calls has no room."""
 
     status = 429
     code = "rate_limited"
@@ -205,7 +207,7 @@ class RateLimited(GreenroomError):
 
 
 class BudgetExhausted(GreenroomError):
-    """A spending budget is used up."""
+    """A spending budget is used up, or running calls may use up the rest of it."""
 
     status = 429
     code = "budget_exhausted"

@@ -28,7 +28,10 @@ def problem_response(error: GreenroomError) -> JSONResponse:
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     headers = {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}
     return JSONResponse(
-        error.problem(request_id), status_code=error.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers
+        error.problem(request_id),
+        status_code=error.status,
+        media_type=PROBLEM_MEDIA_TYPE,
+        headers=headers | error.headers,
     )
 
 

@@ -10,6 +10,15 @@ def estimated_tokens(text: str) -> int:
     return plain // CHARACTERS_PER_TOKEN + len(text) - plain
 
 
+def most_tokens(byte_count: int) -> int:
+    """As many tokens as a text of so many UTF-8 bytes can be: an upper bound, where `estimated_tokens` is a guess.
+
+    Measured with OpenAI's cl100k encoding: prose takes 4.4 bytes a token, Chinese 2.9, Greek 1.9, Base64 1.4, and
+    Chinese characters drawn at random, the worst found, 1.27.
+    """
+    return -(-byte_count * 4 // 5)
+
+
 def cut_to_tokens(text: str, limit: int) -> str:
     """The beginning of the text that fits, which ends with "[…]" when something was left out."""
     if estimated_tokens(text) <= limit:

@@ -8,6 +8,7 @@ from semantic_kernel.functions import KernelArguments, KernelPlugin
 from app.orchestration.catalog import AgentSpec, Catalog
 from app.orchestration.editing import EDITING_PLUGIN, EditingPlugin
 from app.orchestration.filters import COMPLETE_TASK, HANDOFF_PLUGIN, add_filters
+from app.orchestration.ledger import AGENT_OUTPUT_TOKENS
 from app.orchestration.turn import TurnState
 from app.providers.base import Sampling
 from app.providers.metered import MeteredChatCompletion
@@ -63,9 +64,11 @@ def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCom
         ]
         kernel.add_plugin(KernelPlugin(name=spec.name, functions=functions))
         kernel.add_plugin(EditingPlugin(state, spec.name), EDITING_PLUGIN)
-        kernel.add_plugin(CostPlugin(state.spending, model=task.model, provider=state.provider.name), "cost")
+        cost = CostPlugin(task.ledger.spending, model=task.model, provider=state.provider.name, overrides=state.prices)
+        kernel.add_plugin(cost, "cost")
         kernel.add_plugin(SecurityPlugin(), "security")
     add_filters(kernel, catalog, state)
+    sampling = Sampling(max_output_tokens=state.output_cap(AGENT_OUTPUT_TOKENS).sent)
     return ChatCompletionAgent(
         name=spec.name,
         description=spec.description,
@@ -75,5 +78,5 @@ def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCom
             # Offered, `complete_task` tempts models to end without a word; the delivery filter still calls it.
             filters={"excluded_functions": [f"{HANDOFF_PLUGIN}-{COMPLETE_TASK}"]}
         ),
-        arguments=KernelArguments(settings=state.provider.execution_settings(task.model, Sampling(), has_tools=True)),
+        arguments=KernelArguments(settings=state.provider.execution_settings(task.model, sampling, has_tools=True)),
     )

@@ -4,7 +4,7 @@ This package is the only one that touches Semantic Kernel's agents, runtime and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.orchestration.order import plan_order
 from app.orchestration.technique import run_technique
 from app.orchestration.turn import Emit, TurnLimits, TurnState, TurnTask
 from app.providers.base import Provider
+from plugins.cost.prices import NO_OVERRIDES, PriceOverride
 
 logger = structlog.get_logger(__name__)
 
@@ -29,10 +30,17 @@ logger = structlog.get_logger(__name__)
 class Conductor:
     """Runs turns. Holds no state of any turn, so one instance serves them all at once."""
 
-    def __init__(self, catalog: Catalog, provider: Provider, limits: TurnLimits) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        provider: Provider,
+        limits: TurnLimits,
+        prices: Mapping[str, PriceOverride] = NO_OVERRIDES,
+    ) -> None:
         self._catalog = catalog
         self._provider = provider
         self._limits = limits
+        self._prices = prices
 
     async def run(self, task: TurnTask, emit: Emit) -> TurnAnswer:
         """Carry out the turn and return what it came to; `emit` gets every event on the way, at once and in order.
@@ -43,8 +51,9 @@ class Conductor:
             TurnTimeout: the model was silent too long, or the turn took too long.
             ProviderError, ProviderUnavailable: the model failed, or gave nothing usable.
             OutputWithheld: a model wrote the canary.
+            RateLimited, BudgetExhausted: the ledger had no room for a call.
         """
-        state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit)
+        state = self._state(task, emit)
         async with _within(state):
             await self._orchestrate(state)
         return state.answer()
@@ -53,9 +62,9 @@ class Conductor:
         """Run `task.technique` of the interview type by itself, without agents: one model call, two with a repair.
 
         Raises:
-            TurnTimeout, ProviderError, ProviderUnavailable, OutputWithheld: as `run`.
+            TurnTimeout, ProviderError, ProviderUnavailable, OutputWithheld, RateLimited, BudgetExhausted: as `run`.
         """
-        state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit)
+        state = self._state(task, emit)
         technique = self._catalog.specialists[interview_type].techniques[task.technique or ""]
         order = plan_order(state, interview_type, technique, {})
         if isinstance(order, str):
@@ -65,6 +74,9 @@ class Conductor:
         async with _within(state):
             await run_technique(kernel, order, state, {})
         return state.answer()
+
+    def _state(self, task: TurnTask, emit: Emit) -> TurnState:
+        return TurnState(task, provider=self._provider, limits=self._limits, emit=emit, prices=self._prices)
 
     async def _orchestrate(self, state: TurnState) -> None:
         orchestration: HandoffOrchestration[Any, Any] = HandoffOrchestration(

@@ -4,16 +4,18 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 import structlog
 from semantic_kernel import Kernel
 from semantic_kernel.functions import KernelArguments, KernelFunction, KernelFunctionFromPrompt
 
-from app.core.errors import GreenroomError, OutputWithheld
+from app.core.errors import BudgetExhausted, GreenroomError, OutputWithheld, RateLimited
 from app.core.fences import fence
 from app.core.tokens import cut_to_tokens
 from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA, level_reminder, template_value
 from app.orchestration.delivery import Delivery, Needs
+from app.orchestration.ledger import technique_output_tokens
 from app.orchestration.order import SEEN_QUESTIONS, TechniqueOrder, within
 from app.orchestration.turn import TurnState
 from app.providers.base import Sampling
@@ -66,8 +68,8 @@ async def run_technique(kernel: Kernel, order: TechniqueOrder, state: TurnState,
     """
     delivery = Delivery(order, state)
     arguments = dict(choices) | order.arguments(state.task)
-    sampling = state.task.sampling.over(order.technique.sampling)
-    with state.calling(order.technique.name):
+    sampling, bound = _capped(state, order, order.technique.sampling)
+    with state.calling(order.technique.name, output_bound=bound):
         await _stream(kernel, order.technique.function, arguments, state=state, sampling=sampling, take=delivery.feed)
     needs = delivery.end()
     if needs:
@@ -86,6 +88,13 @@ async def run_technique(kernel: Kernel, order: TechniqueOrder, state: TurnState,
         positions=list(order.positions),
         needed_repair=bool(needs),
     )
+
+
+def _capped(state: TurnState, order: TechniqueOrder, defaults: Sampling) -> tuple[Sampling, int]:
+    """How to ask for the order's questions, and how many tokens may come back."""
+    wishes = state.task.sampling.over(defaults)
+    cap = state.output_cap(technique_output_tokens(order.question_count), asked=wishes.max_output_tokens)
+    return replace(wishes, max_output_tokens=cap.sent), cap.bound
 
 
 async def _stream(
@@ -118,6 +127,7 @@ async def _repair(kernel: Kernel, order: TechniqueOrder, state: TurnState, *, de
         is_unreadable=bool(needs.unreadable),
     )
     function = KernelFunctionFromPrompt(function_name=REPAIR, plugin_name=REPAIR, prompt=REPAIR_PROMPT)
+    sampling, bound = _capped(state, order, REPAIR_SAMPLING)
     pieces: list[str] = []
     try:
         # Given up before the turn would end: the questions at hand are worth more than the missing one.
@@ -127,19 +137,22 @@ async def _repair(kernel: Kernel, order: TechniqueOrder, state: TurnState, *, de
                 pieces.append(piece)
                 patience.reschedule(state.patience_ends())
 
-            with state.calling(REPAIR, is_optional=True):
+            with state.calling(REPAIR, output_bound=bound, is_optional=True):
                 await _stream(
                     kernel,
                     function,
                     _repair_values(order, state, delivery=delivery, needs=needs),
                     state=state,
-                    sampling=state.task.sampling.over(REPAIR_SAMPLING),
+                    sampling=sampling,
                     take=take,
                 )
     except OutputWithheld:
         raise
     except (GreenroomError, TimeoutError) as error:
         logger.warning("repair_failed", error=type(error).__name__)
+        if isinstance(error, RateLimited | BudgetExhausted) and not delivery.questions:
+            # Nothing is at hand: when to try again is worth more than that nothing could be read.
+            raise
     delivery.mend("".join(pieces))
 
 

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.bank.questions import ExperienceLevel
@@ -21,12 +20,12 @@ from app.orchestration.events import (
     UsageUpdated,
 )
 from app.orchestration.images import without_images
+from app.orchestration.ledger import AGENT_OUTPUT_TOKENS, Booking, Ledger, OutputCap, output_cap, planned_call
 from app.orchestration.mending import storable
 from app.orchestration.questions import QuestionSet
 from app.providers.base import Provider, Sampling
-from app.providers.metered import MeasuredCall
-from plugins.cost.plugin import Spending
-from plugins.cost.prices import Tokens, price_usd
+from app.providers.metered import CallPlan, MeasuredCall
+from plugins.cost.prices import NO_OVERRIDES, PriceOverride, Tokens, price_usd
 
 Emit = Callable[[ConductedEvent], None]
 Recall = Callable[[UUID, int], Awaitable[QuestionSet | None]]
@@ -87,7 +86,7 @@ class TurnTask:
     context_tokens: int
     """The most a call of this model should be sent, roughly."""
     sampling: Sampling
-    spending: Spending
+    ledger: Ledger
     canary: str = field(repr=False)
     """The conversation's, from `canary_for`. Every model call gets it, and no answer may hold it."""
 
@@ -110,8 +109,17 @@ class TurnLimits:
 class TurnState:
     """What is known of a running turn. Observes every model call; lives in one task's event loop."""
 
-    def __init__(self, task: TurnTask, *, provider: Provider, limits: TurnLimits, emit: Emit) -> None:
+    def __init__(
+        self,
+        task: TurnTask,
+        *,
+        provider: Provider,
+        limits: TurnLimits,
+        emit: Emit,
+        prices: Mapping[str, PriceOverride] = NO_OVERRIDES,
+    ) -> None:
         self.task = task
+        self.prices = prices
         self.provider = provider
         self.limits = limits
         self.emit = emit
@@ -129,6 +137,7 @@ class TurnState:
         self._held = ""
         self._has_tool_call = False
         self._function: str | None = None
+        self._output_bound = self.output_cap(AGENT_OUTPUT_TOKENS).bound
         self._is_optional = False
         self._has_decided = False
         self._has_left_out = False
@@ -167,14 +176,26 @@ class TurnState:
         deadline = self.deadline.when() if self.deadline is not None else None
         return patience if deadline is None else min(patience, deadline - 0.1 * self.limits.deadline_seconds)
 
+    def output_cap(self, wanted: int, *, asked: int | None = None) -> OutputCap:
+        """How long an answer of this turn's model may become; see `ledger.output_cap`."""
+        return output_cap(
+            self.task.model,
+            self.provider.name,
+            wanted=wanted,
+            asked=asked,
+            context_tokens=self.task.context_tokens,
+            overrides=self.prices,
+        )
+
     @contextmanager
-    def calling(self, function: str, *, is_optional: bool = False) -> Iterator[None]:
+    def calling(self, function: str, *, output_bound: int, is_optional: bool = False) -> Iterator[None]:
         """Book the model calls inside the block to a function. An optional one may fail without failing the turn."""
-        self._function, self._is_optional = function, is_optional
+        before = self._function, self._output_bound, self._is_optional
+        self._function, self._output_bound, self._is_optional = function, output_bound, is_optional
         try:
             yield
         finally:
-            self._function, self._is_optional = None, False
+            self._function, self._output_bound, self._is_optional = before
 
     def answer(self) -> TurnAnswer:
         """What the turn came to.
@@ -196,23 +217,10 @@ class TurnState:
             wishes=self.wishes,
         )
 
-    def spending(self) -> Spending:
-        """The conversation's spending, this turn's calls included."""
-        before = self.task.spending
-        costs = [before.cost_usd, *(call.cost_usd for call in self.calls)]
-        known = [cost for cost in costs if cost is not None]
-        return replace(
-            before,
-            cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
-            model_calls=before.model_calls + len(self.calls),
-            input_tokens=before.input_tokens + sum(call.input_tokens for call in self.calls),
-            output_tokens=before.output_tokens + sum(call.output_tokens for call in self.calls),
-        )
-
     # What the metered service reports (CallObserver).
 
-    def call_started(self, agent: str) -> None:
-        """See CallObserver. Refuses the call that would exceed the turn's limit."""
+    async def call_started(self, agent: str, plan: CallPlan) -> Booking:
+        """See CallObserver. Refuses the call that would exceed the turn's limit, or that the ledger has no room for."""
         if len(self.calls) >= self.limits.model_calls:
             error = ProviderError(
                 f"The agents came to no answer within {self.limits.model_calls} model calls. Try to ask more simply."
@@ -220,6 +228,20 @@ class TurnState:
             # After a handoff Semantic Kernel would swallow it, and the turn would wait for nothing.
             self.call_failed(error)
             raise error
+        planned = planned_call(
+            plan,
+            provider=self.provider.name,
+            model=self.task.model,
+            agent=agent,
+            function=self._function,
+            output_bound=self._output_bound,
+            overrides=self.prices,
+        )
+        try:
+            booking = await self.task.ledger.reserve(planned)
+        except Exception as error:
+            self.call_failed(error)
+            raise
         if agent != self.active_agent:
             if self.active_agent is not None:
                 self.handoffs.append(Handoff(self.active_agent, agent))
@@ -229,6 +251,7 @@ class TurnState:
             self._has_decided = False
         self._held, self._has_tool_call = "", False
         self._touch()
+        return booking
 
     def call_progressed(self, agent: str, *, text: str, has_tool_call: bool) -> None:
         """See CallObserver. A technique's text goes through the reader instead of straight to the candidate."""
@@ -239,8 +262,8 @@ class TurnState:
             if len(self._held) > HELD_CHARACTERS and agent != ENTRY_AGENT and not self._has_tool_call:
                 self._release()
 
-    def call_ended(self, agent: str, call: MeasuredCall) -> None:
-        """See CallObserver."""
+    async def call_ended(self, agent: str, booking: Booking, call: MeasuredCall) -> None:
+        """See CallObserver. The row of the ledger is there before the event says so."""
         self._touch()
         tokens = Tokens(
             input=call.input_tokens,
@@ -259,11 +282,10 @@ class TurnState:
             reasoning_tokens=call.reasoning_tokens,
             is_estimated=call.is_estimated,
             is_complete=call.is_complete,
-            cost_usd=price_usd(self.task.model, tokens, provider=self.provider.name),
+            cost_usd=price_usd(self.task.model, tokens, provider=self.provider.name, overrides=self.prices),
             duration_ms=call.duration_ms,
         )
-        self.calls.append(measured)
-        self.emit(UsageUpdated(measured))
+        await self._settle(booking, measured)
         if call.is_complete and not self._has_tool_call:
             if self._function is None and not self._held and not self._reply:
                 self.fail(ProviderError("The model came to no answer. Try again, or ask more simply."))
@@ -273,6 +295,22 @@ class TurnState:
         """See CallObserver. Withheld output fails the turn also where it could do without the call."""
         if not self._is_optional or isinstance(error, OutputWithheld):
             self.fail(error)
+
+    async def _settle(self, booking: Booking, call: ModelCall) -> None:
+        try:
+            await self.task.ledger.settle(booking, call)
+        except asyncio.CancelledError:
+            # The row is written all the same.
+            self._count(call)
+            raise
+        except Exception as error:
+            self.fail(error)
+            raise
+        self._count(call)
+
+    def _count(self, call: ModelCall) -> None:
+        self.calls.append(call)
+        self.emit(UsageUpdated(call))
 
     def _release(self) -> None:
         held, self._held = self._held, ""

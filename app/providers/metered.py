@@ -4,6 +4,7 @@ Usage is taken where the model is called, once per response: through Semantic Ke
 counts double. One instance belongs to one agent in one turn.
 """
 
+import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -40,19 +41,29 @@ class MeasuredCall:
     duration_ms: int
 
 
-class CallObserver(Protocol):
-    """The turn's side of a call. Each method is synchronous and quick."""
+@dataclass(frozen=True)
+class CallPlan:
+    """What is about to be sent."""
 
-    def call_started(self, agent: str) -> None:
-        """About to call the model. May raise to refuse the call."""
+    request_bytes: int
+    """Of everything the model reads: messages, tools and output schema, as JSON."""
+    max_output_tokens: int | None
+    """The maximum that the request sets."""
+
+
+class CallObserver(Protocol):
+    """The turn's side of a call. The synchronous methods are quick."""
+
+    async def call_started(self, agent: str, plan: CallPlan) -> Any:
+        """About to call the model. May raise to refuse the call; returns what `call_ended` is to be given."""
         ...
 
     def call_progressed(self, agent: str, *, text: str, has_tool_call: bool) -> None:
         """A piece arrived."""
         ...
 
-    def call_ended(self, agent: str, call: MeasuredCall) -> None:
-        """The call is over, well or not."""
+    async def call_ended(self, agent: str, booking: Any, call: MeasuredCall) -> None:
+        """The call is over, well or not; also when it was cancelled."""
         ...
 
     def call_failed(self, error: BaseException) -> None:
@@ -94,8 +105,8 @@ class MeteredChatCompletion(ChatCompletionClientBase):
         self, chat_history: ChatHistory, settings: PromptExecutionSettings, function_invoke_attempt: int = 0
     ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
         observer: CallObserver = self.observer
-        observer.call_started(self.agent)
         marked = with_instruction(chat_history, self.canary.instruction)
+        booking = await observer.call_started(self.agent, _plan(self.inner, marked, settings))
         meter, guard, calls = _Meter(marked), OutputGuard(self.canary), WholeCalls()
         try:
             stream = self.inner._inner_get_streaming_chat_message_contents(marked, settings, function_invoke_attempt)
@@ -123,13 +134,24 @@ class MeteredChatCompletion(ChatCompletionClientBase):
             observer.call_failed(failure)
             raise failure from error
         finally:
-            observer.call_ended(self.agent, meter.measured())
+            await observer.call_ended(self.agent, booking, meter.measured())
 
     def _report(self, messages: Messages) -> None:
         observer: CallObserver = self.observer
         for message in messages:
             text, calls = contents(message)
             observer.call_progressed(self.agent, text=text, has_tool_call=bool(calls))
+
+
+def _plan(inner: ChatCompletionClientBase, history: ChatHistory, settings: PromptExecutionSettings) -> CallPlan:
+    """The request as `inner` will send it."""
+    sent = settings.prepare_settings_dict()
+    messages = inner._prepare_chat_history_for_request(history)
+    text = json.dumps([messages, sent], ensure_ascii=False, default=str)
+    return CallPlan(
+        request_bytes=len(text.encode("utf-8", "surrogatepass")),
+        max_output_tokens=sent.get("max_completion_tokens") or sent.get("max_tokens"),
+    )
 
 
 class _Meter:

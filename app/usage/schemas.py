@@ -1,6 +1,7 @@
 """What the API says about usage."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, Field, PlainSerializer
@@ -28,3 +29,72 @@ class Usage(BaseModel):
     cached_input_tokens: Annotated[int, Field(description="Part of input_tokens")] = 0
     output_tokens: int = 0
     cost_usd: Money | None = Decimal(0)
+
+
+class GroupBy(StrEnum):
+    """What the ledger can be summed by."""
+
+    DAY = "day"
+    CONVERSATION = "conversation"
+    AGENT = "agent"
+    MODEL = "model"
+
+
+class LedgerSums(BaseModel):
+    """Sums over ended model calls. Amounts are rounded after they were summed."""
+
+    model_calls: int
+    input_tokens: int
+    cached_input_tokens: Annotated[int, Field(description="Part of input_tokens")]
+    output_tokens: int
+    reasoning_tokens: Annotated[int, Field(description="Part of output_tokens")]
+    cost_usd: Annotated[Money | None, Field(description="Null where the price of any call is unknown")]
+    known_cost_usd: Annotated[Money, Field(description="Of the calls whose price is known")]
+    unpriced_calls: Annotated[int, Field(description="Calls whose price is unknown")]
+    estimated_calls: Annotated[int, Field(description="Calls without figures from the provider")]
+
+
+class UsageGroup(BaseModel):
+    """One day, conversation, agent or model."""
+
+    key: Annotated[
+        str | None,
+        Field(description="Null: deleted conversations, and calls outside of any", examples=["2026-05-01"]),
+    ]
+    usage: LedgerSums
+
+
+class CallLimit(BaseModel):
+    """The hourly limit on model calls, a window that slides."""
+
+    limit: int
+    left: int
+    seconds_to_next: Annotated[int, Field(description="Until the next place becomes free")]
+
+
+class BudgetLimit(BaseModel):
+    """A budget, and what is left of it."""
+
+    budget_usd: Money
+    spent_usd: Money
+    left_usd: Money
+    reserved_usd: Annotated[Money, Field(description="Of what is left, what running calls may still take")]
+    seconds_to_reset: int
+
+
+class UsageLimits(BaseModel):
+    """What may still be used. Null where there is no such limit; the offline engine has none."""
+
+    calls_per_hour: CallLimit | None
+    user_day: BudgetLimit | None
+
+
+class UsagePublic(BaseModel):
+    """What the caller has used between two UTC days, both included."""
+
+    since: str
+    until: str
+    by: GroupBy
+    total: LedgerSums
+    items: list[UsageGroup]
+    limits: UsageLimits

@@ -1,59 +1,30 @@
-"""The ledger's rules: what is booked, what a conversation has cost, and what refuses a turn before money is spent."""
+"""What was used: of a turn, of a conversation, and summed for whoever asks."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from math import ceil
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.config import Settings
-from app.core.errors import BudgetExhausted, RateLimited
+from app.core.database import Database
+from app.core.errors import InvalidRequest
 from app.orchestration.events import ModelCall
 from app.usage import repository
-from app.usage.models import ModelCallRow
-from app.usage.repository import LedgerTotals
-from app.usage.schemas import Usage
+from app.usage.admission import Scope
+from app.usage.limits import Limits, LimitState, seconds_to_midnight
+from app.usage.repository import LedgerTotals, RowFilter
+from app.usage.schemas import BudgetLimit, CallLimit, GroupBy, LedgerSums, Usage, UsageGroup, UsageLimits, UsagePublic
 from plugins.cost.prices import OFFLINE
 
-RUNNING_CALLS_SECONDS = 60
-"""What a client is told to wait for calls that have not ended."""
-
-logger = structlog.get_logger(__name__)
-
-
-def record_calls(
-    session: AsyncSession,
-    calls: Sequence[ModelCall],
-    *,
-    owner_id: UUID,
-    conversation_id: UUID | None,
-    turn_id: UUID | None,
-) -> None:
-    """Book model calls, as they ended, and log each. Those of a comparison belong to no conversation."""
-    now = utc_now()
-    for call in calls:
-        figures = asdict(call)
-        session.add(
-            ModelCallRow(
-                id=uuid4(),
-                owner_id=owner_id,
-                conversation_id=conversation_id,
-                turn_id=turn_id,
-                created_at=now,
-                **figures,
-            )
-        )
-        logger.info("model_call", **figures | {"cost_usd": None if call.cost_usd is None else str(call.cost_usd)})
+DEFAULT_DAYS, MAX_DAYS = 30, 366
 
 
 async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Usage:
     """What the conversation has used, from the ledger."""
-    totals = await repository.conversation_totals(session, conversation_id)
+    totals = await repository.totals(session, RowFilter(conversation_id=conversation_id))
     return Usage(
         model_calls=totals.model_calls,
         input_tokens=totals.input_tokens,
@@ -77,42 +48,97 @@ def turn_usage(calls: Sequence[ModelCall], *, model: str) -> Usage:
     )
 
 
-async def check_limits(session: AsyncSession, settings: Settings, *, provider: str, calls: int = 1) -> None:
-    """Refuse what there is no room for, at least `calls` model calls. The offline engine is free and has no limits.
+class UsageService:
+    """Sums over the ledger, for one owner at a time."""
 
-    Raises:
-        RateLimited: the calls of the last hour are used up.
-        BudgetExhausted: the day's budget is.
-    """
-    if provider == OFFLINE:
-        return
-    now = utc_now()
-    limit = settings.rate_limit_calls_per_hour
-    if calls > limit:
-        raise RateLimited(
-            f"This needs room for {calls} model calls, and the limit is {limit} per hour. Ask for less, or wait for "
-            "what is running.",
-            retry_after_seconds=RUNNING_CALLS_SECONDS,
+    def __init__(self, database: Database, settings: Settings, *, provider: str) -> None:
+        self._database = database
+        self._limits = Limits(settings)
+        self._provider = provider
+
+    async def report(
+        self,
+        *,
+        owner_id: UUID,
+        by: GroupBy,
+        since: date | None = None,
+        until: date | None = None,
+        conversation_id: UUID | None = None,
+    ) -> UsagePublic:
+        """What the owner has used on these UTC days, both included; the last thirty where nothing is said.
+
+        A conversation of somebody else looks like one without calls.
+
+        Raises:
+            InvalidRequest: the days are in the wrong order, or too many.
+        """
+        last = until or max(utc_now().date(), since or date.min)
+        first = since or date.fromordinal(max(last.toordinal() - DEFAULT_DAYS + 1, 1))
+        _check_days(first, last)
+        rows = RowFilter(
+            owner_id=owner_id,
+            conversation_id=conversation_id,
+            since=_midnight(first),
+            until=_midnight(last + timedelta(days=1)) if last < date.max else None,
         )
-    # There is room again when this call is an hour old.
-    leaving = await repository.nth_newest_call(session, limit - calls + 1, provider=provider)
-    if leaving is not None and leaving + timedelta(hours=1) > now:
-        wait = ceil((leaving + timedelta(hours=1) - now).total_seconds())
-        raise RateLimited(
-            f"The limit of {limit} model calls per hour is used up. Try again in {wait} seconds.",
-            retry_after_seconds=wait,
+        async with self._database.reading() as session:
+            groups = await repository.grouped_totals(session, rows, by)
+            total = await repository.totals(session, rows)
+            state = await self._limits.of_user(session, owner_id) if self._provider != OFFLINE else None
+        return UsagePublic(
+            since=first.isoformat(),
+            until=last.isoformat(),
+            by=by,
+            total=_sums(total),
+            items=[UsageGroup(key=key, usage=_sums(sums)) for key, sums in groups],
+            limits=_limits(state),
         )
-    if settings.budget_usd_per_day is None:
-        return
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    spent = await repository.totals_since(session, midnight, provider=provider)
-    if spent.known_cost_usd >= settings.budget_usd_per_day:
-        wait = ceil((midnight + timedelta(days=1) - now).total_seconds())
-        raise BudgetExhausted(
-            f"Today's budget of ${settings.budget_usd_per_day} is used up. It starts again at midnight UTC.",
-            retry_after_seconds=wait,
-        )
+
+
+def _check_days(first: date, last: date) -> None:
+    if first > last:
+        problem = {"field": "since", "message": "must not be after `until`"}
+        raise InvalidRequest("Correct and send again: since.", errors=[problem])
+    if (last - first).days >= MAX_DAYS:
+        problem = {"field": "since", "message": f"must be less than {MAX_DAYS} days before `until`"}
+        raise InvalidRequest("Ask for fewer days.", errors=[problem])
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def _cost(totals: LedgerTotals) -> Decimal | None:
     return None if totals.unpriced_calls else totals.known_cost_usd
+
+
+def _sums(totals: LedgerTotals) -> LedgerSums:
+    return LedgerSums(
+        model_calls=totals.model_calls,
+        input_tokens=totals.input_tokens,
+        cached_input_tokens=totals.cached_input_tokens,
+        output_tokens=totals.output_tokens,
+        reasoning_tokens=totals.reasoning_tokens,
+        cost_usd=_cost(totals),
+        known_cost_usd=totals.known_cost_usd,
+        unpriced_calls=totals.unpriced_calls,
+        estimated_calls=totals.estimated_calls,
+    )
+
+
+def _limits(state: LimitState | None) -> UsageLimits:
+    if state is None:
+        return UsageLimits(calls_per_hour=None, user_day=None)
+    day = state.fund(Scope.USER_DAY)
+    return UsageLimits(
+        calls_per_hour=CallLimit(limit=state.calls.limit, left=state.calls.left, seconds_to_next=state.calls.seconds),
+        user_day=BudgetLimit(
+            budget_usd=day.budget_usd,
+            spent_usd=day.spent_usd,
+            left_usd=day.left_usd,
+            reserved_usd=day.reserved_usd,
+            seconds_to_reset=seconds_to_midnight(utc_now()),
+        )
+        if day
+        else None,
+    )

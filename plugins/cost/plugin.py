@@ -5,7 +5,7 @@ leaves these functions.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
@@ -35,6 +35,16 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """A budget, and what is left of it."""
+
+    name: str
+    """As in "of today's budget"."""
+    budget_usd: Decimal
+    left_usd: Decimal
+
+
+@dataclass(frozen=True)
 class Spending:
     """What a conversation has used so far. `cost_usd` is None when the price of the model is not known."""
 
@@ -43,6 +53,11 @@ class Spending:
     input_tokens: int
     output_tokens: int
     question_sets: int
+    today_usd: Decimal | None = None
+    """The known costs of all conversations of this person since midnight UTC; None says nothing about them."""
+    today_unpriced_calls: int = 0
+    """Calls of today whose price is not known."""
+    allowances: tuple[Allowance, ...] = ()
 
 
 NOTHING_SPENT = Spending(cost_usd=Decimal(0), model_calls=0, input_tokens=0, output_tokens=0, question_sets=0)
@@ -57,7 +72,7 @@ class CostPlugin:
 
     def __init__(
         self,
-        spending: Callable[[], Spending],
+        spending: Callable[[], Awaitable[Spending]],
         model: str,
         provider: str,
         *,
@@ -70,12 +85,15 @@ class CostPlugin:
 
     @kernel_function(
         name="spent_so_far",
-        description="Say what this conversation has cost so far, in US dollars, model calls and tokens.",
+        description=(
+            "Say what this conversation has cost so far, in US dollars, model calls and tokens; what was spent today; "
+            "and what is left of the budgets."
+        ),
     )
-    def spent_so_far(self) -> str:
-        """Return one sentence with the exact figures; never raises."""
+    async def spent_so_far(self) -> str:
+        """Return the exact figures in a sentence or two; never raises."""
         try:
-            return describe_spending(self._spending(), model=self._model, provider=self._provider)
+            return describe_spending(await self._spending(), model=self._model, provider=self._provider)
         except Exception:  # noqa: BLE001 - nothing may escape into the model's context
             _log.exception("The spending of a conversation could not be read")
             return _SPENDING_FAILED
@@ -113,7 +131,7 @@ class CostPlugin:
 
 
 def describe_spending(spending: Spending, *, model: str, provider: str) -> str:
-    """Return what was spent as one sentence; says plainly when it is free and when a price is not known."""
+    """Return what was spent, and what is left; says plainly when it is free and when a price is not known."""
     used = (
         f"{_counted(spending.model_calls, 'model call')}, {spending.input_tokens:,} input and "
         f"{spending.output_tokens:,} output tokens, {_counted(spending.question_sets, 'question set')}"
@@ -121,8 +139,21 @@ def describe_spending(spending: Spending, *, model: str, provider: str) -> str:
     if provider == OFFLINE:
         return f"This conversation has cost $0, because the offline engine is free ({used})."
     if spending.cost_usd is None:
-        return f"What this conversation has cost is not known, because the price of {model} is unknown ({used})."
-    return f"This conversation has cost {dollars(spending.cost_usd)} in {used}."
+        unknown = f"What this conversation has cost is not known, because the price of {model} is unknown ({used})."
+        return unknown + _describe_rest(spending)
+    return f"This conversation has cost {dollars(spending.cost_usd)} in {used}.{_describe_rest(spending)}"
+
+
+def _describe_rest(spending: Spending) -> str:
+    """The sentences about the day and the budgets."""
+    said = ""
+    if spending.today_usd is not None:
+        unpriced = spending.today_unpriced_calls
+        unknown = f", and {_counted(unpriced, 'model call')} whose price is unknown" if unpriced else ""
+        said += f" Today, in all conversations: {dollars(spending.today_usd)}{unknown}."
+    for allowance in spending.allowances:
+        said += f" Left of {allowance.name}: {dollars(allowance.left_usd)} of {dollars(allowance.budget_usd)}."
+    return said
 
 
 def dollars(amount: Decimal) -> str:

@@ -4,6 +4,7 @@ Money is `Decimal` dollars, exact to nine places. A price that is not known is `
 the offline engine, not a guess about a model.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,6 +120,30 @@ def context_window(model: str, provider: str | None) -> int | None:
     except LookupError:
         return None
     return info.context_window
+
+
+_OUTPUT_LIMITS = (
+    (r"gpt-3\.5-turbo", 4_096),
+    (r"gpt-4o-2024-05-13", 4_096),
+    (r"(chatgpt-|gpt-)4o|gpt-4\.5|gpt-5[\w.]*-chat", 16_384),
+    (r"gpt-4\.1", 32_768),
+    (r"gpt-4-(turbo|1106|0125|vision)", 4_096),
+    (r"gpt-4(-0613|-0314)?$", 8_192),
+    (r"o1-preview", 32_768),
+    (r"o1-mini", 65_536),
+    (r"o[134]|codex-mini", 100_000),
+    (r"gpt-5", 128_000),
+)
+"""As documented by OpenAI; the first that the name begins with counts."""
+
+
+def output_limit(model: str) -> int | None:
+    """Return the most tokens the model can answer with, None when not known; asked for more, it refuses the call.
+
+    The price table does not have it. A gateway's path before the name ("openai/gpt-4o") does not matter.
+    """
+    name = model.rpartition("/")[2].lower()
+    return next((limit for pattern, limit in _OUTPUT_LIMITS if re.match(pattern, name)), None)
 
 
 def _override_price(override: PriceOverride, tokens: Tokens) -> Decimal:

@@ -1,8 +1,9 @@
 """One turn without HTTP or a database: the real conductor, agents and client, and the scripted provider."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from app.core.config import Settings
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import ModelCall, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
+from app.orchestration.ledger import Booking, PlannedCall
 from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import Brief, TurnLimits, TurnTask
 from app.providers.base import Sampling
 from app.providers.registry import active_provider
-from plugins.cost.plugin import NOTHING_SPENT
+from plugins.cost.plugin import NOTHING_SPENT, Spending
 from tests.answers import JOB_DESCRIPTION, question
 
 CANARY = canary_for(b"key", UUID(int=1))
@@ -103,13 +105,49 @@ def question_set(count: int, interview_type: str = "technical") -> QuestionSet:
     )
 
 
+class MemoryLedger:
+    """A ledger without a database: it has room for everything, but for what `refusal` answers with an error."""
+
+    def __init__(
+        self,
+        before: Spending = NOTHING_SPENT,
+        refusal: Callable[[PlannedCall], Exception | None] = lambda _: None,
+    ) -> None:
+        self.planned: list[PlannedCall] = []
+        self.settled: list[ModelCall] = []
+        self._before = before
+        self._refusal = refusal
+
+    async def reserve(self, planned: PlannedCall) -> Booking:
+        if (error := self._refusal(planned)) is not None:
+            raise error
+        self.planned.append(planned)
+        return uuid4()
+
+    async def settle(self, booking: Booking, call: ModelCall) -> None:
+        assert booking is not None
+        self.settled.append(call)
+
+    async def spending(self) -> Spending:
+        before, calls = self._before, self.settled
+        costs = [before.cost_usd, *(call.cost_usd for call in calls)]
+        known = [cost for cost in costs if cost is not None]
+        return replace(
+            before,
+            cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+            model_calls=before.model_calls + len(calls),
+            input_tokens=before.input_tokens + sum(call.input_tokens for call in calls),
+            output_tokens=before.output_tokens + sum(call.output_tokens for call in calls),
+        )
+
+
 async def nothing_earlier(_question_set_id: UUID, _revision: int) -> QuestionSet | None:
     """A conversation without earlier revisions."""
     return None
 
 
 def task_of(**changes: Any) -> TurnTask:
-    """The task of a first turn."""
+    """The task of a first turn; `spending` is what the conversation has cost before."""
     fields: dict[str, Any] = {
         "turn_id": uuid4(),
         "message": "I have a senior backend interview",
@@ -126,7 +164,7 @@ def task_of(**changes: Any) -> TurnTask:
         "context_tokens": 24_000,
         "model": "gpt-4o",
         "sampling": Sampling(),
-        "spending": NOTHING_SPENT,
+        "ledger": MemoryLedger(changes.pop("spending", NOTHING_SPENT)),
         "canary": CANARY,
     }
     return TurnTask(**fields | changes)

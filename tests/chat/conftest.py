@@ -1,5 +1,6 @@
-"""The log of a test, in memory."""
+"""The log of a test, in memory, and a database without a server."""
 
+from tests.conversations.conftest import database
 from tests.core.conftest import start_log
 
-__all__ = ["start_log"]
+__all__ = ["database", "start_log"]

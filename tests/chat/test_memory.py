@@ -85,14 +85,15 @@ async def test_what_have_i_spent_so_far_is_answered_from_the_ledger(
 ) -> None:
     asks = CallTools((ToolCall("cost-spent_so_far"),), usage=Usage(input=100, output=10))
     model_server.script(*MADE_TWO, asks, Say("It is all there."))
-    async with serve(openai_settings()) as client:
+    async with serve(openai_settings(budget_usd_per_user_day="2")) as client:
         first = await chat(client, **FIRST, question_count=2)
         second = await chat(client, message="what have I spent so far?", conversation_id=first["conversation_id"])
 
     (told,) = [message["content"] for message in model_server.requests[-1].messages if message["role"] == "tool"]
     # Three calls of 10 and 5 tokens, and one of 100 and 10, at $2.50 and $10 per million.
     assert told == (
-        "This conversation has cost $0.000575 in 4 model calls, 130 input and 25 output tokens, 1 question set."
+        "This conversation has cost $0.000575 in 4 model calls, 130 input and 25 output tokens, 1 question set. "
+        "Today, in all conversations: $0.000575. Left of your budget of today: $1.999425 of $2.000000."
     )
     assert first["usage"]["cost_usd"] == "0.000225"
     assert second["usage"]["cost_usd"] == "0.000425"

@@ -1,5 +1,6 @@
 """What turns are made of, with everything that a test does not care about filled in."""
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,9 +12,11 @@ from app.accounts.models import LOCAL_USER_ID
 from app.conversations.opening import OpenedTurn, TurnOpening
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
+from app.core.clock import utc_now
 from app.core.database import Database
 from app.orchestration.events import ModelCall, TurnAnswer
 from app.orchestration.questions import Question, QuestionSet
+from app.usage.models import ModelCallRow
 
 COMPLETED = ("turn.completed", {"reply": "Good luck."})
 CANCELLED: tuple[str, dict[str, Any]] = ("turn.cancelled", {})
@@ -68,6 +71,23 @@ def call(**changes: Any) -> ModelCall:
         "duration_ms": 12,
     }
     return ModelCall(**fields | changes)
+
+
+async def book(database: Database, opened: OpenedTurn, *calls: ModelCall) -> None:
+    """Model calls of the turn, as the ledger books them."""
+    async with database.transaction() as session:
+        for made in calls:
+            row = ModelCallRow(
+                id=uuid4(),
+                owner_id=LOCAL_USER_ID,
+                conversation_id=opened.conversation_id,
+                turn_id=opened.turn_id,
+                run_id=opened.turn_id,
+                created_at=utc_now(),
+                ended_at=utc_now(),
+                **asdict(made),
+            )
+            session.add(row)
 
 
 async def finished_turn(

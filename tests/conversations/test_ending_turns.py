@@ -21,6 +21,7 @@ from tests.conversations.stories import (
     COMPLETED,
     FAILED,
     answer,
+    book,
     call,
     delta,
     finished_turn,
@@ -133,9 +134,7 @@ async def test_text_is_stored_as_it_was_written(conversations: ConversationServi
     made = question_set(asked.model_copy(update={"text": text, **listed}), recommendations=(text,))
     told = opening(text, job_description=text, interviewer={"style": text})
     opened = await conversations.open_turn(told)
-    await conversations.append(
-        opened.turn_id, [delta(text)], conversation_id=opened.conversation_id, owner_id=LOCAL_USER_ID
-    )
+    await conversations.append(opened.turn_id, [delta(text)])
     await conversations.complete_turn(opened.turn_id, answer(text, question_set=made), COMPLETED)
 
     detail = await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)
@@ -172,10 +171,9 @@ async def test_deleting_takes_everything_but_the_ledger(conversations: Conversat
     kept = await finished_turn(conversations, said=answer(**made()))
     once = await row_counts(database)
     opened = await conversations.open_turn(opening())
+    await conversations.append(opened.turn_id, [delta("a")])
     booked = [call(), call(agent="triage", cost_usd=None)]
-    await conversations.append(
-        opened.turn_id, [delta("a")], conversation_id=opened.conversation_id, calls=booked, owner_id=LOCAL_USER_ID
-    )
+    await book(database, opened, *booked)
     await conversations.complete_turn(opened.turn_id, answer(**made()), COMPLETED)
     assert all((await row_counts(database)).values())
 

@@ -16,7 +16,6 @@ from tests.conversations.stories import (
     CANCELLED,
     FAILED,
     answer,
-    call,
     finished_turn,
     log_of,
     opening,
@@ -141,17 +140,6 @@ async def test_seen_questions_are_the_newest_each_once(conversations: Conversati
         f"batch {batch} {number:02}" for batch in range(21) for number in range(1, 20)
     }
     assert opened.seen_questions.index("batch 20 01") < opened.seen_questions.index("batch 0 01"), "the newest first"
-
-
-async def test_a_turn_knows_what_the_conversation_has_used(conversations: ConversationService) -> None:
-    first = await conversations.open_turn(opening())
-    await conversations.append(
-        first.turn_id, [], conversation_id=first.conversation_id, calls=[call(), call()], owner_id=LOCAL_USER_ID
-    )
-    await conversations.end_turn(first.turn_id, TurnStatus.FAILED, FAILED)
-
-    opened = await conversations.open_turn(opening(conversation_id=first.conversation_id))
-    assert (opened.usage.model_calls, str(opened.usage.cost_usd)) == (2, "0.000150000")
 
 
 async def test_an_unknown_conversation_is_not_found_and_stores_nothing(

@@ -36,7 +36,7 @@ async def write(
     written = 0
     while written < lines:
         batch = [delta(str(number)) for number in range(written, min(written + written % 3 + 1, lines))]
-        await service.append(opened.turn_id, batch, conversation_id=opened.conversation_id, owner_id=LOCAL_USER_ID)
+        await service.append(opened.turn_id, batch)
         written += len(batch)
         if halfway is not None and written * 2 >= lines:
             halfway.set()
@@ -96,9 +96,7 @@ async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
     reader = turn_log.follow(database, signal, opened.turn_id, pace=QUICK)
     assert (await anext(reader)) is not None
     assert [await anext(reader), await anext(reader)] == [None, None]
-    await conversations.append(
-        opened.turn_id, [delta("a")], conversation_id=opened.conversation_id, owner_id=LOCAL_USER_ID
-    )
+    await conversations.append(opened.turn_id, [delta("a")])
     seen = await anext(reader)
     assert seen is not None
     assert seen.data == {"text": "a"}
@@ -110,20 +108,18 @@ async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
 WRITER = """
 import asyncio, sys
 from uuid import UUID
-from app.accounts.models import LOCAL_USER_ID
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
 from app.core.config import async_database_url
 from app.core.database import Database
 from tests.conversations.stories import COMPLETED, answer, delta
 
-async def main(url, turn_id, conversation_id):
+async def main(url, turn_id):
     database = Database(async_database_url(url))
     service = ConversationService(database, TurnLogSignal(), deadline_seconds=180)
     for number in range(5):
         line = delta(str(number))
-        ids = {"owner_id": LOCAL_USER_ID, "conversation_id": UUID(conversation_id)}
-        await service.append(UUID(turn_id), [line], **ids)
+        await service.append(UUID(turn_id), [line])
     await service.complete_turn(UUID(turn_id), answer(), COMPLETED)
     await database.dispose()
 
@@ -142,7 +138,6 @@ async def test_lines_written_by_another_process_are_seen(
         WRITER,
         database_url,
         str(opened.turn_id),
-        str(opened.conversation_id),
         cwd=REPOSITORY_ROOT,
     )
     assert await writer.wait() == 0

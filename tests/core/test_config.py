@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.core.config import AuthMode, LogFormat, Settings, async_database_url
+from app.core.config import AuthMode, LogFormat, PriceSetting, Settings, async_database_url
 
 SECRET = "hunter2"
 
@@ -36,7 +36,14 @@ ENVIRONMENT: dict[str, tuple[str, Any]] = {
     "MAX_MODEL_CALLS_PER_TURN": ("4", 4),
     "CONTEXT_TOKENS": ("12000", 12000),
     "RATE_LIMIT_CALLS_PER_HOUR": ("7", 7),
+    "BUDGET_USD_PER_TURN": ("0.10", Decimal("0.10")),
+    "BUDGET_USD_PER_CONVERSATION": ("0.50", Decimal("0.50")),
+    "BUDGET_USD_PER_USER_DAY": ("1", Decimal(1)),
     "BUDGET_USD_PER_DAY": ("2.50", Decimal("2.50")),
+    "PRICE_OVERRIDES": (
+        '{"ours": {"input_usd_per_million": "0.5", "cached_input_usd_per_million": null, "output_usd_per_million": 2}}',
+        {"ours": PriceSetting(input_usd_per_million=Decimal("0.5"), output_usd_per_million=Decimal(2))},
+    ),
     "MAX_BODY_BYTES": ("2048", 2048),
     "LOG_LEVEL": ("warning", "WARNING"),
     "LOG_FORMAT": ("json", LogFormat.JSON),
@@ -80,7 +87,11 @@ WRONG = {
     "MAX_HANDOFFS_PER_TURN": ["-1", "11"],
     "MAX_MODEL_CALLS_PER_TURN": ["0", "51"],
     "RATE_LIMIT_CALLS_PER_HOUR": ["0"],
+    "BUDGET_USD_PER_TURN": ["-1"],
+    "BUDGET_USD_PER_CONVERSATION": ["NaN"],
+    "BUDGET_USD_PER_USER_DAY": ["Infinity"],
     "BUDGET_USD_PER_DAY": ["-1", "NaN", "Infinity", "$5"],
+    "PRICE_OVERRIDES": ["ours=0.5", '{"ours": ', "[]", "0.5"],
     "MAX_BODY_BYTES": ["1023"],
     "LOG_LEVEL": ["LOUD", "10"],
     "LOG_FORMAT": ["xml"],
@@ -140,6 +151,23 @@ def test_without_sign_in_no_other_address_is_bound(address: str) -> None:
     with pytest.raises(ValidationError, match=r"APP_HOST is .* bind 127\.0\.0\.1 or set AUTH_MODE=accounts"):
         Settings(_env_file=None, app_host=address)
     assert Settings(_env_file=None, app_host=address, auth_mode=AuthMode.ACCOUNTS).app_host == address
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        '{"input_usd_per_million": "0.5"}',
+        '{"input_usd_per_million": "-1", "output_usd_per_million": "1"}',
+        '{"input_usd_per_million": "NaN", "output_usd_per_million": "1"}',
+        '{"input_usd_per_million": "1", "output_usd_per_million": "1", "currency": "EUR"}',
+        "1.5",
+    ],
+)
+def test_a_wrong_price_is_refused_under_the_variable_and_the_model(monkeypatch: pytest.MonkeyPatch, price: str) -> None:
+    monkeypatch.setenv("PRICE_OVERRIDES", f'{{"ours": {price}}}')
+    with pytest.raises(ValidationError) as refusal:
+        read()
+    assert {error["loc"][:2] for error in refusal.value.errors()} == {("price_overrides", "ours")}
 
 
 AZURE = ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT")

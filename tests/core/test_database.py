@@ -16,7 +16,7 @@ from app.core.config import async_database_url
 from app.core.database import Database
 from app.core.errors import NotReady
 from app.usage.models import ModelCallRow
-from tests.usage.test_ledger import row
+from tests.usage.rows import row
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -23,8 +23,7 @@ from app.orchestration.order import Change, TechniqueOrder
 from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import Brief, TurnTask
 from app.providers.base import Sampling
-from plugins.cost.plugin import Spending
-from tests.chat.conducting import CANARY, nothing_earlier
+from tests.chat.conducting import CANARY, MemoryLedger, nothing_earlier
 from tests.model_server import ModelServer, RecordedRequest, Say
 from tests.orchestration.plugin_folders import REAL_PLUGINS
 
@@ -82,7 +81,7 @@ def task() -> TurnTask:
         model="gpt-4o",
         context_tokens=24_000,
         sampling=Sampling(),
-        spending=Spending(cost_usd=None, model_calls=0, input_tokens=0, output_tokens=0, question_sets=1),
+        ledger=MemoryLedger(),
         canary=CANARY,
     )
 

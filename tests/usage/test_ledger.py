@@ -1,36 +1,26 @@
 """The ledger: what is booked, exact sums, and the money that is unknown."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import astuple
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.accounts.models import LOCAL_USER_ID
 from app.core.clock import utc_now
 from app.core.database import NANO, Database
 from app.usage import repository
-from app.usage.models import ModelCallRow
+from app.usage.repository import RowFilter
 from app.usage.schemas import Usage
 from app.usage.service import turn_usage
 from tests.answers import hands_to, says_questions
 from tests.conftest import MakeSettings, Serve
 from tests.conversations.stories import call
-from tests.model_server import CallTools, CutStream, Fail, ModelServer, Say, ToolCall
+from tests.model_server import CallTools, CutStream, Fail, ModelServer, Say, Silence, ToolCall
 from tests.model_server import Usage as Tokens
-
-
-def row(**changes: object) -> ModelCallRow:
-    fields = vars(call()) | {
-        "owner_id": LOCAL_USER_ID,
-        "conversation_id": None,
-        "turn_id": None,
-        "created_at": utc_now(),
-    }
-    return ModelCallRow(id=uuid4(), **fields | changes)
-
+from tests.usage.rows import ledger_of, row
 
 # Up to a thousand dollars a call, in nano-dollars.
 COSTS = st.lists(st.integers(0, 10**12).map(lambda nanos: Decimal(nanos) * NANO), max_size=40)
@@ -39,19 +29,20 @@ COSTS = st.lists(st.integers(0, 10**12).map(lambda nanos: Decimal(nanos) * NANO)
 @given(costs=COSTS)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_sums_in_the_database_are_exact(database: Database, costs: list[Decimal]) -> None:
-    provider = uuid4().hex[:20]
     start = utc_now()
     async with database.transaction() as session:
-        session.add_all(row(provider=provider, cost_usd=cost) for cost in costs)
+        session.add_all(row(cost_usd=cost) for cost in costs)
     async with database.reading() as session:
-        totals = await repository.totals_since(session, start, provider=provider)
+        totals = await repository.totals(session, RowFilter(since=start))
     assert isinstance(totals.known_cost_usd, Decimal)
     assert astuple(totals) == (
         len(costs),
         10 * len(costs),
         4 * len(costs),
         5 * len(costs),
+        0,
         sum(costs, Decimal(0)),
+        0,
         0,
     )
 
@@ -62,7 +53,7 @@ async def test_a_cost_finer_than_the_column_is_rounded_the_same_way_everywhere(d
     async with database.transaction() as session:
         session.add(row(cost_usd=Decimal(cost)))
     async with database.reading() as session:
-        totals = await repository.totals_since(session, start, provider="openai")
+        totals = await repository.totals(session, RowFilter(since=start))
     assert totals.known_cost_usd == Decimal(cost).quantize(NANO)
 
 
@@ -92,13 +83,6 @@ def test_a_turn_costs_the_sum_of_its_calls_or_is_unknown(costs: list[Decimal | N
 )
 def test_money_is_a_string_of_six_decimals(cost: str | None, shown: str | None) -> None:
     assert Usage(cost_usd=None if cost is None else Decimal(cost)).model_dump(mode="json")["cost_usd"] == shown
-
-
-async def ledger_of(database: Database) -> list[ModelCallRow]:
-    async with database.reading() as session:
-        statement = ModelCallRow.__table__.select()  # type: ignore[attr-defined]  # sqlmodel does not type it
-        found = (await (await session.connection()).execute(statement)).mappings().all()
-    return sorted((ModelCallRow(**line) for line in found), key=lambda line: line.created_at)
 
 
 async def test_every_call_of_a_turn_is_booked_with_what_made_it(
@@ -170,3 +154,40 @@ async def test_an_unknown_price_is_null_everywhere_and_never_zero(
     assert detail["usage"]["cost_usd"] is None
     assert (detail["usage"]["model_calls"], detail["usage"]["input_tokens"]) == (2, 20)
     assert [line.cost_usd for line in await ledger_of(database)] == [Decimal("0.000075"), None]
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "timed out", "server stopped"])
+async def test_a_call_that_was_stopped_is_settled_as_far_as_it_came(
+    serve: Serve,
+    openai_settings: MakeSettings,
+    model_server: ModelServer,
+    database: Database,
+    *,
+    database_url: str,
+    ending: str,
+) -> None:
+    model_server.script(Silence(after_pieces=1, text="Let me think about it for a while."))
+    settings = openai_settings(database_url=database_url, turn_timeout_seconds=1 if ending == "timed out" else 30)
+    async with AsyncExitStack() as server:
+        client = await server.enter_async_context(serve(settings))
+        turn = asyncio.create_task(client.post("/api/v1/chat", json={"message": "hi"}))
+        await model_server.until(lambda: model_server.answers_in_flight == 1, timeout_seconds=20)
+        (reserved,) = await ledger_of(database)
+        if ending == "cancelled":
+            conversation = (await client.get("/api/v1/conversations")).json()["items"][0]
+            detail = (await client.get(f"/api/v1/conversations/{conversation['id']}")).json()
+            await client.post(f"/api/v1/turns/{detail['messages'][0]['turn_id']}/cancel")
+        if ending == "server stopped":
+            # The client leaves; the turn runs on until the server stops.
+            turn.cancel()
+        else:
+            assert (await turn).status_code == {"cancelled": 409, "timed out": 504}[ending]
+
+    assert (reserved.ended_at, reserved.cost_usd) == (None, None)
+    assert reserved.reserved_usd
+    (settled,) = await ledger_of(database)
+    assert settled.ended_at is not None
+    assert (settled.is_complete, settled.is_estimated) == (False, True)
+    assert settled.cost_usd is not None
+    assert 0 < settled.cost_usd <= reserved.reserved_usd
+    assert settled.input_tokens <= reserved.input_tokens

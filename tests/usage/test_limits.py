@@ -6,28 +6,23 @@ from typing import Any
 
 import pytest
 
+from app.accounts.models import LOCAL_USER_ID
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import BudgetExhausted, RateLimited
-from app.usage.service import check_limits
+from app.usage.ledger import LedgerService
 from tests.conftest import MakeSettings, Serve
 from tests.model_server import ModelServer, Say
-from tests.usage.test_ledger import row
-
-
-async def book(database: Database, *ages: timedelta, **changes: Any) -> None:
-    """Calls that ended so long ago."""
-    async with database.transaction() as session:
-        session.add_all(row(created_at=utc_now() - age, **changes) for age in ages)
+from tests.usage.rows import book
 
 
 async def refusal(database: Database, make_settings: MakeSettings, provider: str = "openai", **values: Any) -> Any:
     """The error that a new turn would get, or None."""
-    async with database.reading() as session:
-        try:
-            await check_limits(session, make_settings(**values), provider=provider)
-        except (RateLimited, BudgetExhausted) as error:
-            return error
+    ledger = LedgerService(database, make_settings(**values))
+    try:
+        await ledger.check(owner_id=LOCAL_USER_ID, provider=provider, model="gpt-4o")
+    except (RateLimited, BudgetExhausted) as error:
+        return error
     return None
 
 

@@ -60,6 +60,8 @@ _ESTIMATE = re.compile(
     ),
     re.IGNORECASE,
 )
+_MODEL = re.compile(r"\b(?:with|on|using|by|from|for|in)\s+([a-z][\w./:-]*\d(?:[\w./:-]*\w)?)", re.IGNORECASE)
+"""A model's name has a figure in it, as gpt-4o, o3 and llama3.2 do."""
 _MONEY = re.compile(r"\b(?:costs?|price|spend|spent|pay|charged?|cents?|dollars?|usd|how much)\b", re.IGNORECASE)
 _SPENT = re.compile(
     (
@@ -169,6 +171,9 @@ def _triage(conversation: Conversation) -> Decision:
         or has_match(message, targets)
         or field_of_title(message) is not None
         or level_in(message) is not None
+        # The specialists have the functions that know.
+        or _asks_for_estimate(message)
+        or _SPENT.search(message) is not None
     )
     is_idle = (is_greeting(message) and not conversation.posting) or not has_wish
     if is_idle or not targets or conversation.tool_result is not None:
@@ -199,12 +204,19 @@ def _hand_sideways(conversation: Conversation) -> Decision | None:
     return Call(TRANSFER_PREFIX + named[0])
 
 
+def _asks_for_estimate(message: str) -> bool:
+    return _ESTIMATE.search(message) is not None and _MONEY.search(message) is not None
+
+
 def _look_up_costs(conversation: Conversation) -> Decision | None:
     message = conversation.message
-    if ESTIMATE_TOOL in conversation.tools.others and _ESTIMATE.search(message) and _MONEY.search(message):
-        count = number_in(message)
-        if count is not None or not _SPENT.search(message):
-            return Call(ESTIMATE_TOOL, {"question_count": str(min(max(count or DEFAULT_ESTIMATE, 1), MAX_ESTIMATE))})
+    if ESTIMATE_TOOL in conversation.tools.others and _asks_for_estimate(message):
+        model = _MODEL.search(message)
+        # The figures of a model's name are no count.
+        count = number_in(_MODEL.sub(" ", message))
+        if count is not None or model or not _SPENT.search(message):
+            asked = {"question_count": str(min(max(count or DEFAULT_ESTIMATE, 1), MAX_ESTIMATE))}
+            return Call(ESTIMATE_TOOL, asked | ({"model": model.group(1)} if model else {}))
     if SPENT_TOOL in conversation.tools.others and _SPENT.search(message):
         return Call(SPENT_TOOL)
     return None

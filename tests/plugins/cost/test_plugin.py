@@ -1,20 +1,27 @@
 """Costs as the model meets them: exact sentences, and never an exception."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from semantic_kernel import Kernel
 from semantic_kernel.functions import KernelArguments
 
-from plugins.cost.plugin import CostPlugin, Spending, dollars
+from plugins.cost.plugin import Allowance, CostPlugin, Spending, dollars
 from plugins.cost.prices import PriceOverride
 
 SPENT = Spending(cost_usd=Decimal("0.004210000"), model_calls=3, input_tokens=2_100, output_tokens=850, question_sets=1)
 
 
-def fixed(spending: Spending) -> Callable[[], Spending]:
-    return lambda: spending
+def fixed(*spendings: Spending) -> Callable[[], Awaitable[Spending]]:
+    """A ledger that says these, one after the other."""
+    said = iter(spendings)
+
+    async def read() -> Spending:
+        return next(said)
+
+    return read
 
 
 async def ask(plugin: CostPlugin, function_name: str, **arguments: object) -> str:
@@ -34,6 +41,22 @@ async def test_spending_is_told_with_exact_figures() -> None:
     )
 
 
+async def test_today_and_what_is_left_are_told_too() -> None:
+    spent = replace(
+        SPENT,
+        today_usd=Decimal("0.01"),
+        today_unpriced_calls=1,
+        allowances=(Allowance("your budget of today", Decimal(2), Decimal("1.99")),),
+    )
+    answer = await ask(CostPlugin(fixed(spent), "gpt-4o", "openai"), "spent_so_far")
+    assert answer.endswith(
+        " 1 question set. Today, in all conversations: $0.010000, and 1 model call whose price is unknown. "
+        "Left of your budget of today: $1.990000 of $2.000000."
+    )
+    unpriced = replace(spent, cost_usd=None)
+    assert "$1.990000 of $2.000000" in await ask(CostPlugin(fixed(unpriced), "llama3.2", "compatible"), "spent_so_far")
+
+
 async def test_an_unknown_price_is_said_plainly() -> None:
     spending = Spending(None, 1, 10, 5, 0)
     answer = await ask(CostPlugin(fixed(spending), "llama3.2", "compatible"), "spent_so_far")
@@ -48,14 +71,13 @@ async def test_the_offline_engine_is_said_to_be_free() -> None:
 
 
 async def test_spending_is_read_anew_for_every_answer() -> None:
-    totals = iter([SPENT, Spending(Decimal("0.0052"), 4, 2_500, 900, 1)])
-    plugin = CostPlugin(lambda: next(totals), "gpt-4o", "openai")
+    plugin = CostPlugin(fixed(SPENT, Spending(Decimal("0.0052"), 4, 2_500, 900, 1)), "gpt-4o", "openai")
     assert "$0.004210" in await ask(plugin, "spent_so_far")
     assert "$0.005200 in 4 model calls" in await ask(plugin, "spent_so_far")
 
 
 async def test_a_failing_ledger_becomes_a_sentence_without_its_error(caplog: pytest.LogCaptureFixture) -> None:
-    def broken() -> Spending:
+    async def broken() -> Spending:
         raise RuntimeError("postgres://user:password@host")
 
     answer = await ask(CostPlugin(broken, "gpt-4o", "openai"), "spent_so_far")

@@ -244,6 +244,20 @@ def test_a_price_is_estimated(message: str, count: str) -> None:
     assert (call.name, call.arguments) == ("cost-estimate", {"question_count": count})
 
 
+@pytest.mark.parametrize(
+    ("message", "count", "model"),
+    [
+        ("what would 20 questions cost with gpt-4o?", "20", "gpt-4o"),
+        ("How much would ten more questions cost using gpt-5-mini?", "10", "gpt-5-mini"),
+        ("what would it cost with o3?", "5", "o3"),
+        ("what will 3 questions cost on llama3.2.", "3", "llama3.2"),
+    ],
+)
+def test_a_price_is_estimated_for_the_model_that_is_named(message: str, count: str, model: str) -> None:
+    call = called(decide(message, agent="technical"))
+    assert (call.name, call.arguments) == ("cost-estimate", {"question_count": count, "model": model})
+
+
 @pytest.mark.parametrize("message", ["questions about cost accounting", "how would I cut cloud costs? new questions"])
 def test_cost_as_a_subject_is_no_wish_to_know_the_bill(message: str) -> None:
     assert called(decide(message, agent="technical")).name.startswith("technical-")
