@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from app.accounts.audit import AuditLog
+from app.accounts.owners import kept_owner
 from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
 from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
@@ -29,13 +31,21 @@ class ComparisonService:
     """Runs techniques side by side. Stores nothing but the ledger's rows."""
 
     def __init__(
-        self, *, settings: Settings, database: Database, catalog: Catalog, provider: Provider, conductor: Conductor
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        catalog: Catalog,
+        provider: Provider,
+        conductor: Conductor,
+        audit: AuditLog,
     ) -> None:
         self._settings = settings
         self._database = database
         self._catalog = catalog
         self._provider = provider
         self._conductor = conductor
+        self._audit = audit
         self._running: set[asyncio.Future[list[None]]] = set()
         self._calls_ahead = 0
         """Of comparisons that are not in the ledger yet."""
@@ -65,7 +75,7 @@ class ComparisonService:
             techniques={f"techniques.{place}": name for place, name in enumerate(names)},
             model=request.model,
         )
-        check_texts(request)
+        await check_texts(request, self._audit, owner_id=owner_id)
         started = time.monotonic()
         trials = [_Trial(self._conductor, self._task(request, name), request.interview_type) for name in names]
         # Reserved at once: of two comparisons that look at the ledger together, one may be too many.
@@ -104,7 +114,9 @@ class ComparisonService:
 
     async def _book(self, calls: Sequence[ModelCall], owner_id: UUID) -> None:
         async with self._database.transaction() as session:
-            usage_service.record_calls(session, calls, owner_id=owner_id, conversation_id=None, turn_id=None)
+            # Spent is spent, also for an account that was deleted meanwhile.
+            kept_id = await kept_owner(session, owner_id)
+            usage_service.record_calls(session, calls, owner_id=kept_id, conversation_id=None, turn_id=None)
 
     def _task(self, request: CompareRequest, technique: str) -> TurnTask:
         model = request.model or self._provider.default_model

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from app.accounts.audit import AuditLog
 from app.bank.questions import ExperienceLevel
 from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
 from app.chat.runner import TurnRunner, failed_line
@@ -46,6 +47,7 @@ class ChatService:
         provider: Provider,
         conversations: ConversationService,
         runner: TurnRunner,
+        audit: AuditLog,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -53,6 +55,7 @@ class ChatService:
         self._provider = provider
         self._conversations = conversations
         self._runner = runner
+        self._audit = audit
 
     async def start(self, request: ChatRequest, *, owner_id: UUID, idempotency_key: str | None) -> UUID:
         """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
@@ -73,7 +76,7 @@ class ChatService:
         opening = self._opening(request, owner_id, idempotency_key)
         if (known := await self._conversations.known_turn(opening)) is not None:
             return known
-        check_texts(request)
+        await check_texts(request, self._audit, owner_id=owner_id)
         await self._check_limits(opening)
         opened = await self._conversations.open_turn(opening)
         # For the lines of this request that follow; the turn's own lines bind them again.

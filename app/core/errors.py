@@ -3,17 +3,25 @@
 GreenroomError                     what a client may see: status, code, title, a detail that says what to do
 ├── InvalidRequest       422       validation_error
 ├── InputRejected        422       input_rejected
+├── Unauthorized         401       unauthorized          (WWW-Authenticate)
+├── RegistrationClosed   403       registration_closed
+├── EmailUnverified      403       email_unverified
 ├── NotFound             404       not_found
+├── AccountsOff          404       accounts_off
+├── GoogleOff            404       google_off
+├── MailOff              404       mail_off
 ├── MethodNotAllowed     405       method_not_allowed
 ├── TurnInProgress       409       turn_in_progress
 ├── TurnNotRunning       409       turn_not_running
 ├── TurnStopped          409       turn_cancelled
 ├── IdempotencyConflict  409       idempotency_conflict
+├── EmailTaken           409       email_taken
 ├── BodyTooLarge         413       body_too_large
 ├── RateLimited          429       rate_limited          (Retry-After)
 ├── BudgetExhausted      429       budget_exhausted      (Retry-After)
 ├── ProviderError        502       provider_error
 ├── ProviderUnavailable  503       provider_unavailable  (Retry-After)
+├── IdentityUnavailable  503       identity_unavailable  (Retry-After)
 ├── TurnInterrupted      503       turn_interrupted
 ├── NotReady             503       not_ready
 ├── TurnTimeout          504       turn_timeout
@@ -22,6 +30,8 @@ GreenroomError                     what a client may see: status, code, title, a
 CatalogError                       start-up only: a plugin folder with a gap, named by file
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -60,6 +70,7 @@ class GreenroomError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Something went wrong on our side"
+    headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(
         self, detail: str, *, retry_after_seconds: int | None = None, errors: list[dict[str, str]] | None = None
@@ -109,12 +120,61 @@ class InputRejected(GreenroomError):
     title = "The message was not accepted"
 
 
+class Unauthorized(GreenroomError):
+    """No sign-in, or none that counts: what exactly is wrong with it is not told."""
+
+    status = 401
+    code = "unauthorized"
+    title = "Sign in first"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class RegistrationClosed(GreenroomError):
+    """`REGISTRATION=closed`: there are no new accounts."""
+
+    status = 403
+    code = "registration_closed"
+    title = "Registration is closed"
+
+
+class EmailUnverified(GreenroomError):
+    """The identity provider does not vouch for the e-mail address, so that it proves nothing."""
+
+    status = 403
+    code = "email_unverified"
+    title = "The e-mail address is not verified"
+
+
 class NotFound(GreenroomError):
     """No such thing, or not the caller's: the two are not told apart."""
 
     status = 404
     code = "not_found"
     title = "Not found"
+
+
+class AccountsOff(GreenroomError):
+    """`AUTH_MODE=local`: there is one person, who neither signs in nor out."""
+
+    status = 404
+    code = "accounts_off"
+    title = "Accounts are off"
+
+
+class GoogleOff(GreenroomError):
+    """No `GOOGLE_CLIENT_ID`."""
+
+    status = 404
+    code = "google_off"
+    title = "Sign-in with Google is off"
+
+
+class MailOff(GreenroomError):
+    """No `SMTP_URL`, so that no code can be sent."""
+
+    status = 404
+    code = "mail_off"
+    title = "E-mail is off"
 
 
 class MethodNotAllowed(GreenroomError):
@@ -157,6 +217,14 @@ class IdempotencyConflict(GreenroomError):
     title = "The idempotency key was used for another request"
 
 
+class EmailTaken(GreenroomError):
+    """There is an account with this address."""
+
+    status = 409
+    code = "email_taken"
+    title = "There is an account with this e-mail address"
+
+
 class BodyTooLarge(GreenroomError):
     """The request body is over `MAX_BODY_BYTES`."""
 
@@ -166,11 +234,11 @@ class BodyTooLarge(GreenroomError):
 
 
 class RateLimited(GreenroomError):
-    """The hourly limit of model calls is used up."""
+    """The hourly limit of model calls is used up, or that of attempts to sign in."""
 
     status = 429
     code = "rate_limited"
-    title = "Too many model calls"
+    title = "Too many requests"
 
 
 class BudgetExhausted(GreenroomError):
@@ -195,6 +263,14 @@ class ProviderUnavailable(GreenroomError):
     status = 503
     code = "provider_unavailable"
     title = "The model provider is unavailable"
+
+
+class IdentityUnavailable(GreenroomError):
+    """The identity provider cannot be reached or does not answer as it should."""
+
+    status = 503
+    code = "identity_unavailable"
+    title = "The identity provider is unavailable"
 
 
 class TurnInterrupted(GreenroomError):

@@ -17,9 +17,11 @@ logger = structlog.get_logger(__name__)
 
 
 def problem_response(error: GreenroomError) -> JSONResponse:
-    """The problem document as a response, with `Retry-After` where it has one."""
+    """The problem document as a response, with the headers of its kind and `Retry-After` where it has one."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    headers = {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}
+    headers = dict(error.headers)
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
     return JSONResponse(
         error.problem(request_id), status_code=error.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers
     )

@@ -1,5 +1,6 @@
 """All SQL of the ledger, inside the caller's transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -57,3 +58,9 @@ async def nth_newest_call(session: AsyncSession, nth: int, *, provider: str) -> 
     query = select(ModelCallRow.created_at).where(ModelCallRow.provider == provider)
     newest_first = query.order_by(col(ModelCallRow.created_at).desc())
     return (await session.exec(newest_first.offset(nth - 1).limit(1))).first()
+
+
+async def calls_of(session: AsyncSession, owner_id: UUID) -> Sequence[ModelCallRow]:
+    """Every call made for the owner, oldest first."""
+    query = select(ModelCallRow).where(ModelCallRow.owner_id == owner_id).order_by(col(ModelCallRow.created_at))
+    return (await session.exec(query)).all()

@@ -1,9 +1,11 @@
 """What the API says about usage."""
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
+from uuid import UUID
 
-from pydantic import BaseModel, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 MICRO = Decimal("0.000001")
 
@@ -28,3 +30,26 @@ class Usage(BaseModel):
     cached_input_tokens: Annotated[int, Field(description="Part of input_tokens")] = 0
     output_tokens: int = 0
     cost_usd: Money | None = Decimal(0)
+
+
+class ModelCallPublic(BaseModel):
+    """One row of the ledger, as its owner may see it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    conversation_id: UUID | None
+    turn_id: UUID | None
+    provider: str
+    model: str
+    agent: str
+    function: str | None
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    is_estimated: bool
+    is_complete: bool
+    cost_usd: Money | None
+    duration_ms: int
+    created_at: datetime

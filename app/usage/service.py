@@ -17,7 +17,7 @@ from app.orchestration.events import ModelCall
 from app.usage import repository
 from app.usage.models import ModelCallRow
 from app.usage.repository import LedgerTotals
-from app.usage.schemas import Usage
+from app.usage.schemas import ModelCallPublic, Usage
 from plugins.cost.prices import OFFLINE
 
 RUNNING_CALLS_SECONDS = 60
@@ -30,11 +30,14 @@ def record_calls(
     session: AsyncSession,
     calls: Sequence[ModelCall],
     *,
-    owner_id: UUID,
+    owner_id: UUID | None,
     conversation_id: UUID | None,
     turn_id: UUID | None,
 ) -> None:
-    """Book model calls, as they ended, and log each. Those of a comparison belong to no conversation."""
+    """Book model calls, as they ended, and log each.
+
+    Those of a comparison belong to no conversation, those of an account that is gone to nobody.
+    """
     now = utc_now()
     for call in calls:
         figures = asdict(call)
@@ -61,6 +64,11 @@ async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Us
         output_tokens=totals.output_tokens,
         cost_usd=_cost(totals),
     )
+
+
+async def calls_of(session: AsyncSession, owner_id: UUID) -> list[ModelCallPublic]:
+    """Every model call made for the owner, oldest first."""
+    return [ModelCallPublic.model_validate(row) for row in await repository.calls_of(session, owner_id)]
 
 
 def turn_usage(calls: Sequence[ModelCall], *, model: str) -> Usage:

@@ -19,6 +19,8 @@ COMPLETED = ("turn.completed", {"reply": "Good luck."})
 CANCELLED: tuple[str, dict[str, Any]] = ("turn.cancelled", {})
 FAILED = ("turn.failed", {"code": "provider_error", "status": 502})
 
+ACCOUNT_TABLES = {"user", "refresh_token", "attempt_counter", "reset_code", "external_identity", "audit_event"}
+
 
 def opening(message: str = "I have an interview", **changes: Any) -> TurnOpening:
     return TurnOpening(
@@ -92,5 +94,5 @@ async def row_counts(database: Database) -> dict[str, int]:
         return {
             name: (await connection.execute(select(func.count()).select_from(table))).scalar_one()
             for name, table in SQLModel.metadata.tables.items()
-            if name != "user"
+            if name not in ACCOUNT_TABLES
         }
