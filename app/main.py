@@ -60,8 +60,8 @@ def create_app(
 ) -> FastAPI:
     """Make the application for these settings. It opens its database when it starts.
 
-    `bank` is that of `PLUGINS_DIR` where it has been read already. `passwords` replaces the usual hasher, for tests that
-    have no time for it; no setting does.
+    `bank` is that of `PLUGINS_DIR` where it has been read already. `passwords` replaces the usual hasher, for tests
+    that have no time for it; no setting does.
 
     Raises:
         CatalogError: a plugin folder or the question bank has a gap.

@@ -26,7 +26,7 @@ LOOPBACK = ("127.", "::1", "localhost")
 SHIPPED_PLUGINS = REPOSITORY_ROOT / "plugins"
 
 MakeSettings = Callable[..., Settings]
-Serve = Callable[[Settings], AbstractAsyncContextManager[httpx2.AsyncClient]]
+Serve = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
 def _refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
@@ -131,9 +131,9 @@ def serve() -> Serve:
     """Serve the application on a free port, for real, and give a client for it."""
 
     @asynccontextmanager
-    async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    async def serving(settings: Settings, **parts: Any) -> AsyncIterator[httpx2.AsyncClient]:
         bank = shipped_bank() if settings.plugins_dir == SHIPPED_PLUGINS else None
-        app = create_app(settings, bank=bank)
+        app = create_app(settings, bank=bank, **parts)
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on")
         server = _Server(config)
         task = asyncio.create_task(server.serve())

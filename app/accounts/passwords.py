@@ -38,7 +38,7 @@ GUESSED_FIRST = (
 )
 _RUNS = (
     "abcdefghijklmnopqrstuvwxyz" * 2,
-    "01234567890" * 13,
+    "0123456789" * 13,
     "qwertyuiopasdfghjklzxcvbnm",
     "qwertzuiopasdfghjklyxcvbnm",
 )

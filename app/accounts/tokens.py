@@ -76,7 +76,7 @@ class AccessTokens:
                 session_id=UUID(claims["sid"]),
                 signed_in_at=datetime.fromtimestamp(claims["auth_time"], UTC),
             )
-        except (JoseError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        except (JoseError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
             raise Unauthorized("Sign in at POST /api/v1/auth/token, and send the access token as a Bearer.") from error
 
     def _claims(self, token: str) -> dict[str, Any]:
