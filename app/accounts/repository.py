@@ -77,7 +77,7 @@ async def held_counter(session: AsyncSession, key: str, now: datetime) -> Attemp
     """The counter, made if there is none, which no other transaction reads so before this one ends."""
     insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     made = insert(AttemptCounter).values(key=key, attempts=0, last_at=now).on_conflict_do_nothing()
-    await session.execute(made)
+    await session.exec(made)
     counter = await session.get(AttemptCounter, key, with_for_update=True, populate_existing=True)
     if counter is None:
         # Tidied away between the two statements: it was a day old.
