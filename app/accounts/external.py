@@ -77,12 +77,12 @@ class ExternalSignIn:
                 raise RegistrationClosed("Ask whoever runs this service for an account.")
             user = User(id=uuid4(), email=email, created_at=now)
             session.add(user)
+            await session.flush()
             self._using.audit.add(session, AuditKind.REGISTERED, user_id=user.id, client_address=client_address)
         elif user.email_verified_at is None:
             user.password_hash = None
             await repository.end_families(session, user.id)
         user.email_verified_at = user.email_verified_at or now
-        await session.flush()
         session.add(ExternalIdentity(issuer=profile.issuer, subject=profile.subject, user_id=user.id, created_at=now))
         self._using.audit.add(
             session, AuditKind.IDENTITY_LINKED, user_id=user.id, client_address=client_address, issuer=profile.issuer
