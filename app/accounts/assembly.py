@@ -64,8 +64,7 @@ class Accounts:
         """
         if self._sign_ins is None:
             return Caller(LOCAL_USER_ID)
-        caller, _ = await self._sign_ins.sessions.caller(token)
-        return caller
+        return await self._sign_ins.sessions.caller(token)
 
     async def me(self, user_id: UUID) -> Me:
         """The user as they see themselves."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, update
+from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -40,10 +40,10 @@ async def is_kept(session: AsyncSession, user_id: UUID) -> bool:
     return (await session.exec(query)).first() is not None
 
 
-async def signed_in_user(session: AsyncSession, user_id: UUID, family_id: UUID) -> User | None:
-    """The user, if this family of theirs is still signed in."""
-    family = exists().where(col(RefreshToken.family_id) == family_id, col(RefreshToken.user_id) == user_id)
-    return (await session.exec(select(User).where(User.id == user_id, family))).first()
+async def is_signed_in(session: AsyncSession, user_id: UUID, family_id: UUID | None) -> bool:
+    """Whether this is a family of the user's that has not ended; with the user, all of theirs are gone."""
+    family = select(RefreshToken.family_id).where(RefreshToken.family_id == family_id, RefreshToken.user_id == user_id)
+    return (await session.exec(family.limit(1))).first() is not None
 
 
 async def delete_user(session: AsyncSession, user_id: UUID) -> None:

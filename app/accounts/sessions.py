@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import repository
 from app.accounts.audit import AuditLog
-from app.accounts.models import AuditKind, RefreshToken, User
+from app.accounts.models import AuditKind, RefreshToken
 from app.accounts.tokens import AccessTokens, Caller
 from app.core.clock import utc_now
 from app.core.database import Database
@@ -56,7 +56,7 @@ class Sessions:
         self._lifetime = timedelta(days=days)
         self._now = now
 
-    async def caller(self, token: str | None) -> tuple[Caller, User]:
+    async def caller(self, token: str | None) -> Caller:
         """Who calls with this access token.
 
         Raises:
@@ -64,10 +64,10 @@ class Sessions:
         """
         caller = self._access_tokens.read(token)
         async with self._database.reading() as session:
-            user = await repository.signed_in_user(session, caller.user_id, caller.session_id or UUID(int=0))
-        if user is None:
+            is_signed_in = await repository.is_signed_in(session, caller.user_id, caller.session_id)
+        if not is_signed_in:
             raise Unauthorized("This sign-in has ended. Sign in again at POST /api/v1/auth/token.")
-        return caller, user
+        return caller
 
     def begin(self, session: AsyncSession, user_id: UUID) -> Tokens:
         """A new family, in the caller's transaction, which holds the user."""

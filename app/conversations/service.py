@@ -66,12 +66,14 @@ class ConversationService:
         """Store the message and a running turn, and return what the turn needs to know.
 
         Raises:
-            NotFound: no such conversation.
+            NotFound: no such conversation, or the owner's account is deleted.
             TurnInProgress: another turn is running in it.
             IdempotencyConflict: the key was used with another request.
         """
         try:
             async with self._database.transaction() as session:
+                if await kept_owner(session, opening.owner_id) is None:
+                    raise NotFound("This account is deleted.")
                 # Locked first: of two requests with one key, the later must see what the earlier stored.
                 found = (
                     await self._locked(session, opening.conversation_id, opening.owner_id)
@@ -114,8 +116,9 @@ class ConversationService:
         Of a turn that was deleted with its account, only the ledger learns: the calls belong to nobody.
         """
         async with self._database.transaction() as session:
-            if not await repository.is_kept(session, turn_id):
-                owner = await kept_owner(session, owner_id)
+            # The owner first, as a deletion does: nobody waits in a circle.
+            owner = await kept_owner(session, owner_id)
+            if owner is None or not await repository.is_kept(session, turn_id):
                 usage_service.record_calls(session, calls, owner_id=owner, conversation_id=None, turn_id=None)
                 return
             usage_service.record_calls(

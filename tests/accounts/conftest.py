@@ -13,8 +13,9 @@ from app.core.database import Database
 from tests.accounts.people import SECRET_KEY, Clock, cheap_passwords
 from tests.conftest import MakeSettings, Serve
 from tests.conversations.conftest import conversations, database, signal
+from tests.core.conftest import start_log
 
-__all__ = ["conversations", "database", "signal"]
+__all__ = ["conversations", "database", "signal", "start_log"]
 
 ServeAccounts = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from app.conversations.models import TurnStatus
 from app.conversations.service import ConversationService
 from app.core.config import async_database_url
 from app.core.database import Database
-from app.core.errors import Unauthorized
+from app.core.errors import NotFound, TurnInProgress, Unauthorized
 from tests.accounts.conftest import ServeAccounts
 from tests.accounts.people import ANN, BEN, PASSWORD, Clock, Person, newcomer, refresh, register, sign_in
 from tests.answers import hands_to
@@ -167,6 +168,35 @@ async def test_a_turn_that_ends_after_the_deletion_is_quiet_and_its_calls_are_no
     rows = await dump(str(database.url.render_as_string(hide_password=False)))
     assert [(row["owner_id"], row["turn_id"]) for row in rows["model_call"]] == [(None, None)] * 3
     assert rows["turn"] == rows["turn_event"] == []
+
+
+async def test_deleting_while_turns_open_and_write_hinders_neither(
+    conversations: ConversationService, accounts: Accounts
+) -> None:
+    user = await accounts.sign_ins.accounts.register(ANN, PASSWORD, client_address=None)
+    opened = await conversations.open_turn(opening("hi", owner_id=user.id))
+
+    async def write() -> None:
+        await conversations.append(
+            opened.turn_id, [], calls=[call()], owner_id=user.id, conversation_id=opened.conversation_id
+        )
+
+    async def start() -> None:
+        follow_up = opening("more", owner_id=user.id, conversation_id=opened.conversation_id)
+        with suppress(NotFound, TurnInProgress):
+            await conversations.open_turn(follow_up)
+        with suppress(NotFound):
+            await conversations.open_turn(opening("new", owner_id=user.id))
+
+    await asyncio.gather(
+        *(write() for _ in range(5)),
+        *(start() for _ in range(5)),
+        accounts.sign_ins.accounts.delete(Caller(user.id), PASSWORD, client_address=None),
+        *(write() for _ in range(5)),
+        *(start() for _ in range(5)),
+    )
+    with pytest.raises(NotFound):
+        await conversations.open_turn(opening("late", owner_id=user.id))
 
 
 async def test_without_a_password_a_fresh_sign_in_stands_for_it(

@@ -19,6 +19,7 @@ from tests.accounts.people import (
     BEN,
     OTHER_PASSWORD,
     PASSWORD,
+    SECRET_KEY,
     Clock,
     cheap_passwords,
     newcomer,
@@ -28,6 +29,7 @@ from tests.accounts.people import (
 )
 from tests.chat.client import named_fields, problem_of
 from tests.conftest import MakeSettings
+from tests.core.conftest import StartLog
 
 HOME = "192.0.2.7"
 
@@ -391,6 +393,27 @@ async def timed(client: httpx2.AsyncClient, email: str) -> float:
     response = await sign_in(client, email, "wrong")
     assert response.status_code == 401
     return response.elapsed.total_seconds()
+
+
+async def test_the_log_names_users_by_id_and_holds_no_secret(
+    serve_accounts: ServeAccounts, start_log: StartLog
+) -> None:
+    async with serve_accounts() as client:
+        log = start_log(debug=True)
+        ann = await newcomer(client)
+        renewed = (await refresh(client, ann.tokens)).json()
+        await refresh(client, ann.tokens)
+        await register(client)
+        await sign_in(client, ANN, "a wrong guess")
+        change = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
+        await ann.request("POST", "/me/password", json=change)
+        await client.post("/api/v1/auth/register", json={"email": ANN, "password": "short pass"})
+    written = log.getvalue()
+    assert ann.id in written
+    assert "refresh_reuse" in written
+    tokens = [pair[kind] for pair in (ann.tokens, renewed) for kind in ("access_token", "refresh_token")]
+    secrets = [ANN, "ann@", PASSWORD, OTHER_PASSWORD, "a wrong guess", "short pass", "argon2", SECRET_KEY, *tokens]
+    assert [secret for secret in secrets if secret in written] == []
 
 
 async def test_background_work_is_waited_for_and_its_failures_are_nobodys() -> None:
