@@ -125,6 +125,7 @@ class Accounts:
         """Wait for e-mails on their way."""
         if self._sign_ins is not None:
             self._sign_ins.housekeeping.cancel()
+            await asyncio.wait({self._sign_ins.housekeeping})
             await self._sign_ins.background.drain()
 
 
