@@ -6,11 +6,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from app.accounts.assembly import open_accounts, tidy
+from app.accounts.audit import AuditLog
+from app.accounts.endpoints import current_owner
+from app.accounts.endpoints import router as accounts_router
+from app.accounts.passwords import PasswordHasher
 from app.apidocs.document import GreenroomApi
 from app.apidocs.endpoints import add_documentation
 from app.bank.endpoints import router as bank_router
@@ -23,6 +28,7 @@ from app.chat.service import ChatService
 from app.conversations.endpoints import router as conversations_router
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
+from app.core.clock import utc_now
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.edge import add_edge
@@ -34,10 +40,12 @@ from app.core.errors import (
     MethodNotAllowed,
     NotFound,
     NotReady,
+    Unauthorized,
     problems,
 )
 from app.core.middleware import problem_response
 from app.exports.endpoints import router as exports_router
+from app.exports.personal import PersonalExport
 from app.exports.service import ExportService
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
@@ -54,10 +62,13 @@ METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 logger = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, *, bank: QuestionBank | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, *, bank: QuestionBank | None = None, passwords: PasswordHasher | None = None
+) -> FastAPI:
     """Make the application for these settings. It opens its database when it starts.
 
-    `bank` is that of `PLUGINS_DIR` where it has been read already.
+    `bank` is that of `PLUGINS_DIR` where it has been read already. `passwords` replaces the usual hasher, for tests
+    that have no time for it; no setting does.
 
     Raises:
         CatalogError: a plugin folder or the question bank has a gap.
@@ -74,15 +85,15 @@ def create_app(settings: Settings, *, bank: QuestionBank | None = None) -> FastA
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.passwords = passwords
     bank = bank or QuestionBank.load(settings.plugins_dir)
     app.state.bank_search = BankSearch(bank)
     app.state.catalog = load_catalog(settings.plugins_dir, bank)
     app.state.provider = active_provider(settings, bank)
-    app.include_router(chat_router)
-    app.include_router(conversations_router)
-    app.include_router(bank_router)
-    app.include_router(exports_router)
-    app.include_router(usage_router)
+    app.include_router(accounts_router)
+    for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
+        # Whoever adds a route here need not think of it: without a sign-in there is no answer.
+        app.include_router(router, dependencies=[Depends(current_owner)], responses=problems(Unauthorized))
     app.add_api_route("/healthz", healthz, tags=["health"])
     app.add_api_route("/readyz", readyz, responses=problems(NotReady), tags=["health"])
     app.add_exception_handler(GreenroomError, _answer_problem)
@@ -117,8 +128,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database = database
     app.state.runner = runner
     app.state.conversations = conversations
+    audit = AuditLog(database)
+    accounts = open_accounts(settings, database, cancel_turns=runner.cancel_all_of, passwords=app.state.passwords)
+    await tidy(database, utc_now())
+    app.state.accounts = accounts
     app.state.exports = ExportService(conversations)
     app.state.usage = UsageService(database, settings, provider=provider.name)
+    app.state.personal_export = PersonalExport(conversations, accounts)
     app.state.chat = ChatService(
         settings=settings,
         catalog=catalog,
@@ -126,6 +142,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         conversations=conversations,
         runner=runner,
         ledger=ledger,
+        audit=audit,
         canary_key=canary_key,
     )
     app.state.comparison = ComparisonService(
@@ -134,6 +151,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         provider=provider,
         conductor=conductor,
         ledger=ledger,
+        audit=audit,
         canary_key=canary_key,
     )
     logger.info("started", provider=provider.name, model=provider.default_model, agents=list(catalog.specialists))
@@ -142,6 +160,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await runner.stop()
         await app.state.comparison.stop()
+        await accounts.stop()
         await provider.close()
         await database.dispose()
         logger.info("stopped")

@@ -27,7 +27,7 @@ LOOPBACK = ("127.", "::1", "localhost")
 SHIPPED_PLUGINS = REPOSITORY_ROOT / "plugins"
 
 MakeSettings = Callable[..., Settings]
-Serve = Callable[[Settings], AbstractAsyncContextManager[httpx2.AsyncClient]]
+Serve = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
 def _refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
@@ -153,8 +153,8 @@ async def served(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
 def serve() -> Serve:
     """Serve the application on a free port, for real, and give a client for it."""
 
-    def serving(settings: Settings) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
+    def serving(settings: Settings, **parts: Any) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
         bank = shipped_bank() if settings.plugins_dir == SHIPPED_PLUGINS else None
-        return served(create_app(settings, bank=bank))
+        return served(create_app(settings, bank=bank, **parts))
 
     return serving

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from typing_extensions import override
 
+from app.core.config import AuthMode
 from app.core.errors import PROBLEM_SCHEMA
 from app.orchestration.catalog import Catalog
 from app.providers.base import Provider
@@ -16,7 +17,7 @@ NAMED_IN_CATALOG = ("interview_type", "type", "technique", "techniques", "model"
 
 
 class GreenroomApi(FastAPI):
-    """FastAPI with our document. Needs `state.catalog` and `state.provider`."""
+    """FastAPI with our document. Needs `state.catalog`, `state.provider` and `state.settings`."""
 
     @override
     def openapi(self) -> dict[str, Any]:
@@ -27,8 +28,18 @@ class GreenroomApi(FastAPI):
             )
             document["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
             _list_names(document, self.state.catalog, self.state.provider)
+            if self.state.settings.auth_mode is AuthMode.LOCAL:
+                _leave_out_sign_in(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _leave_out_sign_in(document: dict[str, Any]) -> None:
+    """Where nobody signs in, no route asks for it, and the page has no button for it."""
+    del document["components"]["securitySchemes"]
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation.pop("security", None)
 
 
 def _list_names(document: dict[str, Any], catalog: Catalog, provider: Provider) -> None:

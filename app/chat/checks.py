@@ -1,9 +1,12 @@
 """What is looked at before a model may be called: names the catalog knows, and texts without an attack in them."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 import structlog
 
+from app.accounts.audit import AuditLog
+from app.accounts.models import AuditKind
 from app.chat.schemas import MESSAGE_CHARACTERS, PracticeRequest
 from app.core.config import Settings
 from app.core.errors import InputRejected, InvalidRequest
@@ -46,8 +49,10 @@ def check_names(
         raise InvalidRequest("The catalog (GET /api/v1/catalog) lists what there is.", errors=errors)
 
 
-def check_texts(request: PracticeRequest) -> None:
+async def check_texts(request: PracticeRequest, audit: AuditLog, *, owner_id: UUID) -> None:
     """Refuse attacks in what the candidate wrote. Job description and resume are documents: they are only fenced.
+
+    Of what is refused, the audit keeps the field, the reasons and the score, and nothing keeps the text.
 
     Raises:
         InputRejected: the security screen refused a text.
@@ -58,6 +63,9 @@ def check_texts(request: PracticeRequest) -> None:
         if not verdict.is_allowed:
             reasons = [reason.value for reason in verdict.reasons]
             logger.warning("input_rejected", field=field, reasons=reasons, score=verdict.score)
+            await audit.write(
+                AuditKind.INPUT_REJECTED, user_id=owner_id, field=field, reasons=reasons, score=verdict.score
+            )
             raise InputRejected(
                 " ".join(reason.advice for reason in verdict.reasons[:1]),
                 errors=[{"field": field, "message": reason} for reason in reasons],

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from app.accounts.audit import AuditLog
 from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
 from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
@@ -39,6 +40,7 @@ class ComparisonService:
         provider: Provider,
         conductor: Conductor,
         ledger: LedgerService,
+        audit: AuditLog,
         canary_key: bytes,
     ) -> None:
         self._settings = settings
@@ -47,6 +49,7 @@ class ComparisonService:
         self._provider = provider
         self._conductor = conductor
         self._canary_key = canary_key
+        self._audit = audit
         self._running: set[asyncio.Future[list[None]]] = set()
         self._is_stopping = False
 
@@ -77,7 +80,7 @@ class ComparisonService:
             techniques={f"techniques.{place}": name for place, name in enumerate(names)},
             model=request.model,
         )
-        check_texts(request)
+        await check_texts(request, self._audit, owner_id=owner_id)
         started = time.monotonic()
         canary = canary_for(self._canary_key, uuid4())
         places = [self._place(request, name) for name in names]

@@ -42,16 +42,19 @@ class TurnRunner:
         self._conductor = conductor
         self._conversations = conversations
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._owners: dict[UUID, UUID] = {}
+        """Of each running turn."""
         self._is_stopping = False
 
-    def start(self, task: TurnTask, *, conversation_id: UUID) -> None:
+    def start(self, task: TurnTask, *, owner_id: UUID, conversation_id: UUID) -> None:
         """Run the turn in the background, whatever becomes of the request."""
         run = _TurnRun(
             task, conversation_id=conversation_id, conductor=self._conductor, conversations=self._conversations
         )
         running = asyncio.create_task(self._run(run), name=f"turn-{task.turn_id}")
         self._tasks[task.turn_id] = running
-        running.add_done_callback(lambda _: self._tasks.pop(task.turn_id, None))
+        self._owners[task.turn_id] = owner_id
+        running.add_done_callback(lambda _: self._forget(task.turn_id))
 
     async def cancel(self, turn_id: UUID) -> bool:
         """Stop the turn and wait until it has stopped. False when it does not run here."""
@@ -62,6 +65,11 @@ class TurnRunner:
         await asyncio.wait({running})
         return True
 
+    async def cancel_all_of(self, owner_id: UUID) -> None:
+        """Stop what runs here for this user, and wait until it has stopped."""
+        turns = [turn_id for turn_id, owner in self._owners.items() if owner == owner_id]
+        await asyncio.gather(*(self.cancel(turn_id) for turn_id in turns))
+
     async def stop(self) -> None:
         """End every running turn: the server stops."""
         self._is_stopping = True
@@ -70,6 +78,10 @@ class TurnRunner:
             _cancel(task)
         if running:
             await asyncio.wait(running)
+
+    def _forget(self, turn_id: UUID) -> None:
+        self._tasks.pop(turn_id, None)
+        self._owners.pop(turn_id, None)
 
     async def _run(self, run: "_TurnRun") -> None:
         with structlog.contextvars.bound_contextvars(

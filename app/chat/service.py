@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from app.accounts.audit import AuditLog
 from app.bank.questions import ExperienceLevel
 from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
 from app.chat.runner import TurnRunner, failed_line
@@ -48,6 +49,7 @@ class ChatService:
         runner: TurnRunner,
         ledger: LedgerService,
         canary_key: bytes,
+        audit: AuditLog,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -56,6 +58,7 @@ class ChatService:
         self._conversations = conversations
         self._runner = runner
         self._canary_key = canary_key
+        self._audit = audit
 
     async def start(self, request: ChatRequest, *, owner_id: UUID, idempotency_key: str | None) -> UUID:
         """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
@@ -76,14 +79,14 @@ class ChatService:
         opening = self._opening(request, owner_id, idempotency_key)
         if (known := await self._conversations.known_turn(opening)) is not None:
             return known
-        check_texts(request)
+        await check_texts(request, self._audit, owner_id=owner_id)
         await self._check_limits(opening)
         opened = await self._conversations.open_turn(opening)
         # For the lines of this request that follow; the turn's own lines bind them again.
         structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
         if not opened.is_replay:
             task = self._task(request, opened, owner_id=owner_id)
-            self._runner.start(task, conversation_id=opened.conversation_id)
+            self._runner.start(task, owner_id=owner_id, conversation_id=opened.conversation_id)
         return opened.turn_id
 
     async def follow(self, turn_id: UUID, *, owner_id: UUID, after: int = 0) -> AsyncIterator[LoggedEvent | None]:

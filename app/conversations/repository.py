@@ -59,10 +59,22 @@ async def get_turn(session: AsyncSession, turn_id: UUID) -> Turn | None:
     return await session.get(Turn, turn_id)
 
 
+async def is_kept(session: AsyncSession, turn_id: UUID) -> bool:
+    """Whether the turn exists, and will until this transaction ends."""
+    query = select(Turn.id).where(Turn.id == turn_id).with_for_update(read=True, key_share=True)
+    return (await session.exec(query)).first() is not None
+
+
 async def find_turn_by_key(session: AsyncSession, owner_id: UUID, idempotency_key: str) -> Turn | None:
     """The turn that the owner started under this idempotency key, or None."""
     query = select(Turn).where(Turn.owner_id == owner_id, Turn.idempotency_key == idempotency_key)
     return (await session.exec(query)).first()
+
+
+async def turns(session: AsyncSession, conversation_id: UUID) -> Sequence[Turn]:
+    """Every turn of the conversation, oldest first."""
+    query = select(Turn).where(Turn.conversation_id == conversation_id).order_by(col(Turn.started_at))
+    return (await session.exec(query)).all()
 
 
 async def running_turns(session: AsyncSession, *, conversation_id: UUID | None = None) -> Sequence[Turn]:

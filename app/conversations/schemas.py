@@ -99,3 +99,25 @@ class TurnPublic(BaseModel):
         """The turn as the API shows it."""
         fields = {name: getattr(row, name) for name in cls.model_fields if name not in {"reply", "problem"}}
         return cls(**fields, reply=reply, problem=problem)
+
+
+class TurnRecord(BaseModel):
+    """A turn without its reply, which stands among the messages."""
+
+    id: UUID
+    status: TurnStatus
+    agent: str | None
+    model: str
+    started_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Turn) -> Self:
+        """The turn as an export shows it."""
+        return cls.model_validate(row, from_attributes=True)
+
+
+class ConversationRecord(ConversationDetail):
+    """A conversation with everything in it, and what became of each request."""
+
+    turns: list[TurnRecord]

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.owners import kept_owner
 from app.bank.questions import ExperienceLevel
 from app.conversations import repository, turn_log
 from app.conversations.cursor import cursor_after, read_cursor
@@ -17,10 +18,12 @@ from app.conversations.opening import OpenedTurn, TurnOpening
 from app.conversations.schemas import (
     ConversationDetail,
     ConversationPage,
+    ConversationRecord,
     ConversationSummary,
     MessagePublic,
     QuestionSetPublic,
     TurnPublic,
+    TurnRecord,
 )
 from app.conversations.turn_log import LoggedEvent, LogLine, TurnLogSignal, log_line
 from app.core.clock import utc_now
@@ -29,12 +32,13 @@ from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress, TurnI
 from app.orchestration.events import TurnAnswer, TurnFailed, TurnStarted
 from app.orchestration.questions import QuestionSet
 from app.usage import service as usage_service
-from app.usage.schemas import Usage
+from app.usage.schemas import ModelCallPublic, Usage
 
 HISTORY_MESSAGES = 8
 EARLIER_REQUESTS, EARLIER_REQUEST_CHARACTERS = 20, 120
 SEEN_QUESTIONS = 400
 TITLE_CHARACTERS = 80
+RECORDS_AT_A_TIME = 50
 STALE_GRACE_SECONDS = 60
 
 logger = structlog.get_logger(__name__)
@@ -62,12 +66,14 @@ class ConversationService:
         """Store the message and a running turn, and return what the turn needs to know.
 
         Raises:
-            NotFound: no such conversation.
+            NotFound: no such conversation, or the owner's account is deleted.
             TurnInProgress: another turn is running in it.
             IdempotencyConflict: the key was used with another request.
         """
         try:
             async with self._database.transaction() as session:
+                if await kept_owner(session, opening.owner_id) is None:
+                    raise NotFound("This account is deleted.")
                 # Locked first: of two requests with one key, the later must see what the earlier stored.
                 found = (
                     await self._locked(session, opening.conversation_id, opening.owner_id)
@@ -97,8 +103,10 @@ class ConversationService:
         return known.turn_id if known else None
 
     async def append(self, turn_id: UUID, lines: Sequence[LogLine]) -> None:
-        """Write the next lines of the log."""
+        """Write the next lines of the log; of a turn that was deleted meanwhile there is none."""
         async with self._database.transaction() as session:
+            if not await repository.is_kept(session, turn_id):
+                return
             await repository.append_events(session, turn_id, lines, at=utc_now())
         self._signal.written(turn_id)
 
@@ -211,6 +219,28 @@ class ConversationService:
             question_sets=[QuestionSetPublic.of(question_set) for question_set in sets],
             usage=usage,
         )
+
+    async def records(self, *, owner_id: UUID) -> AsyncIterator[ConversationRecord]:
+        """Every conversation of the owner whole, one after the other, the last changed first."""
+        cursor: str | None = None
+        while True:
+            page = await self.page(owner_id=owner_id, limit=RECORDS_AT_A_TIME, cursor=cursor)
+            for item in page.items:
+                try:
+                    detail = await self.detail(item.id, owner_id=owner_id)
+                except NotFound:
+                    # Deleted since the page was read.
+                    continue
+                async with self._database.reading() as session:
+                    turns = [TurnRecord.of(turn) for turn in await repository.turns(session, item.id)]
+                yield ConversationRecord(**detail.model_dump(), turns=turns)
+            if (cursor := page.next_cursor) is None:
+                return
+
+    async def calls(self, *, owner_id: UUID) -> list[ModelCallPublic]:
+        """Every model call made for the owner, in a conversation or not, oldest first."""
+        async with self._database.reading() as session:
+            return await usage_service.calls_of(session, owner_id)
 
     async def question_set(
         self,

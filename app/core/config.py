@@ -13,6 +13,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.core.hosts import host_pattern, is_loopback, origin
+from app.core.mail_server import MailServer
+from app.core.secret_keys import MAKE_SECRET, secret_weakness
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +46,13 @@ class PriceSetting(BaseModel):
     input_usd_per_million: Price
     cached_input_usd_per_million: Price | None = None
     output_usd_per_million: Price
+
+
+class Registration(StrEnum):
+    """Who may make an account."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class Settings(BaseSettings):
@@ -79,6 +88,27 @@ class Settings(BaseSettings):
         repr=False,
     )
     plugins_dir: Path = Field(REPOSITORY_ROOT / "plugins", description="Folder that holds one folder per agent")
+
+    secret_key: SecretStr | None = Field(
+        None, description="Signs access tokens; at least 32 random characters, needed with `accounts`"
+    )
+    previous_secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Comma-separated earlier `SECRET_KEY`s whose tokens are still accepted"
+    )
+    access_token_minutes: int = Field(15, ge=1, le=60, description="How long an access token is good for")
+    refresh_token_days: int = Field(30, ge=1, le=365, description="Days without use after which a sign-in ends")
+    registration: Registration = Field(Registration.OPEN, description="`open`: anybody may register; `closed`: nobody")
+    google_client_id: str | None = Field(None, description="Turns on sign-in with Google")
+    google_client_secret: SecretStr | None = Field(None, description="The secret that belongs to `GOOGLE_CLIENT_ID`")
+    google_discovery_url: str = Field(
+        "https://accounts.google.com/.well-known/openid-configuration",
+        description="OpenID configuration of the identity provider",
+    )
+    public_url: str | None = Field(None, description="Address people reach the service at; Google redirects to it")
+    smtp_url: SecretStr | None = Field(
+        None, description="`smtp://user:password@host:587` or `smtps://…`: sends codes for forgotten passwords"
+    )
+    mail_from: str | None = Field(None, description="Sender of those e-mails")
 
     openai_api_key: SecretStr | None = Field(None, description="Key for OpenAI or the server behind `OPENAI_BASE_URL`")
     # Addresses may hold a password before their host.
@@ -164,6 +194,31 @@ class Settings(BaseSettings):
                 raise ValueError(f"write JSON such as {PRICE_EXAMPLE}") from None
         return value
 
+    @field_validator("previous_secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @field_validator("secret_key", "previous_secret_keys")
+    @classmethod
+    def _strong_keys(cls, value: SecretStr | tuple[SecretStr, ...] | None) -> SecretStr | tuple[SecretStr, ...] | None:
+        keys = (value,) if isinstance(value, SecretStr) else value or ()
+        for key in keys:
+            if (weakness := secret_weakness(key.get_secret_value())) is not None:
+                raise ValueError(f"this key {weakness}; make one with: {MAKE_SECRET}")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                MailServer.of(value.get_secret_value())
+            except ValueError:
+                # The URL holds a password: the message must not repeat it.
+                raise ValueError("use smtp://user:password@host:port or smtps://…") from None
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
@@ -182,7 +237,7 @@ class Settings(BaseSettings):
             raise ValueError("use sqlite:///file.db or postgresql://user:password@host/name") from None
         return value
 
-    @field_validator("openai_base_url", "azure_openai_endpoint")
+    @field_validator("openai_base_url", "azure_openai_endpoint", "public_url", "google_discovery_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None and not value.lower().startswith(("http://", "https://")):
@@ -205,6 +260,20 @@ class Settings(BaseSettings):
             missing = [name.upper() for name in needed if not getattr(self, name)]
             if missing:
                 raise ValueError(f"Azure OpenAI also needs {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _complete_accounts(self) -> Self:
+        if self.auth_mode is AuthMode.ACCOUNTS and self.secret_key is None:
+            raise ValueError(f"AUTH_MODE=accounts also needs SECRET_KEY; make one with: {MAKE_SECRET}")
+        needed = {
+            "google_client_id": ("google_client_secret", "public_url"),
+            "smtp_url": ("mail_from",),
+        }
+        for name, others in needed.items():
+            missing = [other.upper() for other in others if not getattr(self, other)]
+            if getattr(self, name) and missing:
+                raise ValueError(f"{name.upper()} also needs {', '.join(missing)}")
         return self
 
     @property

@@ -4,13 +4,20 @@ GreenroomError                     what a client may see: status, code, title, a
 ├── InvalidRequest       422       validation_error
 ├── InputRejected        422       input_rejected
 ├── OriginRefused        403       origin_refused
+├── Unauthorized         401       unauthorized          (WWW-Authenticate)
+├── RegistrationClosed   403       registration_closed
+├── EmailUnverified      403       email_unverified
 ├── NotFound             404       not_found
+├── AccountsOff          404       accounts_off
+├── GoogleOff            404       google_off
+├── MailOff              404       mail_off
 ├── MethodNotAllowed     405       method_not_allowed
 ├── RequestTimeout       408       request_timeout
 ├── TurnInProgress       409       turn_in_progress
 ├── TurnNotRunning       409       turn_not_running
 ├── TurnStopped          409       turn_cancelled
 ├── IdempotencyConflict  409       idempotency_conflict
+├── EmailTaken           409       email_taken
 ├── BodyTooLarge         413       body_too_large
 ├── MisdirectedRequest   421       misdirected_request
 ├── RateLimited          429       rate_limited          (Retry-After)
@@ -18,6 +25,7 @@ GreenroomError                     what a client may see: status, code, title, a
 ├── ProviderError        502       provider_error
 ├── OutputWithheld       502       output_withheld
 ├── ProviderUnavailable  503       provider_unavailable  (Retry-After)
+├── IdentityUnavailable  503       identity_unavailable  (Retry-After)
 ├── TurnInterrupted      503       turn_interrupted
 ├── NotReady             503       not_ready
 ├── TurnTimeout          504       turn_timeout
@@ -67,6 +75,8 @@ class GreenroomError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Something went wrong on our side"
+    challenge: ClassVar[str | None] = None
+    """Of a 401: how to sign in."""
 
     def __init__(
         self, detail: str, *, retry_after_seconds: int | None = None, errors: list[dict[str, str]] | None = None
@@ -77,7 +87,7 @@ class GreenroomError(Exception):
         self.errors = errors
         self.kept: dict[str, str] = {}
         """Where the candidate's message is kept, if it is: `conversation_id` and `turn_id`."""
-        self.headers: dict[str, str] = {}
+        self.headers = {"WWW-Authenticate": self.challenge} if self.challenge else {}
         """Further fields for the answer's head."""
 
     def problem(self, request_id: str | None = None) -> dict[str, Any]:
@@ -126,12 +136,61 @@ class OriginRefused(GreenroomError):
     title = "Pages of other sites may not do this"
 
 
+class Unauthorized(GreenroomError):
+    """No sign-in, or none that counts: what exactly is wrong with it is not told."""
+
+    status = 401
+    code = "unauthorized"
+    title = "Sign in first"
+    challenge = "Bearer"
+
+
+class RegistrationClosed(GreenroomError):
+    """`REGISTRATION=closed`: there are no new accounts."""
+
+    status = 403
+    code = "registration_closed"
+    title = "Registration is closed"
+
+
+class EmailUnverified(GreenroomError):
+    """The identity provider does not vouch for the e-mail address, so that it proves nothing."""
+
+    status = 403
+    code = "email_unverified"
+    title = "The e-mail address is not verified"
+
+
 class NotFound(GreenroomError):
     """No such thing, or not the caller's: the two are not told apart."""
 
     status = 404
     code = "not_found"
     title = "Not found"
+
+
+class AccountsOff(GreenroomError):
+    """`AUTH_MODE=local`: there is one person, who neither signs in nor out."""
+
+    status = 404
+    code = "accounts_off"
+    title = "Accounts are off"
+
+
+class GoogleOff(GreenroomError):
+    """No `GOOGLE_CLIENT_ID`."""
+
+    status = 404
+    code = "google_off"
+    title = "Sign-in with Google is off"
+
+
+class MailOff(GreenroomError):
+    """No `SMTP_URL`, so that no code can be sent."""
+
+    status = 404
+    code = "mail_off"
+    title = "E-mail is off"
 
 
 class MethodNotAllowed(GreenroomError):
@@ -182,6 +241,14 @@ class IdempotencyConflict(GreenroomError):
     title = "The idempotency key was used for another request"
 
 
+class EmailTaken(GreenroomError):
+    """There is an account with this address."""
+
+    status = 409
+    code = "email_taken"
+    title = "There is an account with this e-mail address"
+
+
 class BodyTooLarge(GreenroomError):
     """The request body is over `MAX_BODY_BYTES`."""
 
@@ -199,11 +266,11 @@ class MisdirectedRequest(GreenroomError):
 
 
 class RateLimited(GreenroomError):
-    """The hourly limit of model calls has no room."""
+    """The hourly limit of model calls is used up, or that of attempts to sign in."""
 
     status = 429
     code = "rate_limited"
-    title = "Too many model calls"
+    title = "Too many requests"
 
 
 class BudgetExhausted(GreenroomError):
@@ -236,6 +303,14 @@ class ProviderUnavailable(GreenroomError):
     status = 503
     code = "provider_unavailable"
     title = "The model provider is unavailable"
+
+
+class IdentityUnavailable(GreenroomError):
+    """The identity provider cannot be reached or does not answer as it should."""
+
+    status = 503
+    code = "identity_unavailable"
+    title = "The identity provider is unavailable"
 
 
 class TurnInterrupted(GreenroomError):

@@ -24,9 +24,10 @@ logger = structlog.get_logger(__name__)
 
 
 def problem_response(error: GreenroomError) -> JSONResponse:
-    """The problem document as a response, with `Retry-After` where it has one."""
+    """The problem document as a response, with the headers of its kind and `Retry-After` where it has one."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    headers = {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}
+    wait = error.retry_after_seconds
+    headers = {} if wait is None else {"Retry-After": str(wait)}
     return JSONResponse(
         error.problem(request_id),
         status_code=error.status,

@@ -4,14 +4,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from app.accounts.endpoints import OwnerDep
 from app.core.errors import InvalidRequest, NotFound, problems
 from app.exports.formats import FORMATS, ExportFormat
+from app.exports.personal import PersonalExport
 from app.exports.schemas import QuestionSetExport
 from app.exports.service import ExportService
 
-router = APIRouter(prefix="/api/v1/conversations", tags=["exports"])
+router = APIRouter(prefix="/api/v1", tags=["exports"])
 
 MAX_REVISION = 2**31 - 1
 
@@ -29,8 +31,17 @@ def export_service(request: Request) -> ExportService:
 ExportServiceDep = Annotated[ExportService, Depends(export_service)]
 
 
+def personal_export(request: Request) -> PersonalExport:
+    """The application's export of everything."""
+    service: PersonalExport = request.app.state.personal_export
+    return service
+
+
+PersonalExportDep = Annotated[PersonalExport, Depends(personal_export)]
+
+
 @router.get(
-    "/{conversation_id}/export",
+    "/conversations/{conversation_id}/export",
     response_class=Response,
     responses={
         **problems(NotFound, InvalidRequest),
@@ -53,3 +64,18 @@ async def export_question_set(
     headers = {"Content-Disposition": file.content_disposition, "X-Content-Type-Options": "nosniff"}
     # As a header, not as `media_type`, to which Starlette adds a character set of its own.
     return Response(file.content, headers=headers | {"Content-Type": file.media_type})
+
+
+@router.get(
+    "/me/export",
+    response_class=StreamingResponse,
+    responses={**problems(NotFound), 200: {"content": {"application/json": {}}, "description": "The file"}},
+)
+async def export_everything(service: PersonalExportDep, owner_id: OwnerDep) -> Response:
+    """All that is kept of you: account, conversations, every revision of the questions, turns, model calls, audit."""
+    headers = {
+        "Content-Disposition": 'attachment; filename="greenroom-export.json"',
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(await service.everything(owner_id), media_type="application/json", headers=headers)

@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.accounts.owners import kept_owner
 from app.core.clock import utc_now
 from app.core.config import Settings
 from app.core.database import NANO, Database
+from app.core.errors import NotFound
 from app.core.finishing import finished
 from app.orchestration.events import ModelCall
 from app.orchestration.ledger import Booking, PlannedCall
@@ -45,7 +47,7 @@ class LedgerService:
         self, *, owner_id: UUID, conversation_id: UUID, turn_id: UUID, question_sets: int = 0
     ) -> "ScopedLedger":
         """The ledger for one turn of a conversation that has so many question sets."""
-        scope = CallScope(owner_id, conversation_id=conversation_id, turn_id=turn_id, run_id=turn_id)
+        scope = CallScope(owner_id, conversation_id=conversation_id, turn_id=turn_id)
         return ScopedLedger(self, scope, question_sets=question_sets)
 
     async def of_comparison(self, places: Sequence[PlannedCall], *, owner_id: UUID) -> list["ScopedLedger"]:
@@ -56,7 +58,7 @@ class LedgerService:
         Raises:
             RateLimited, BudgetExhausted: there is no room for all of them. Nothing is booked.
         """
-        scope = CallScope(owner_id, run_id=uuid4())
+        scope = CallScope(owner_id, comparison_id=uuid4())
         if any(place.provider == OFFLINE for place in places):
             return [ScopedLedger(self, scope) for _ in places]
         rows = [_open_row(uuid4(), place, scope) for place in places]
@@ -103,7 +105,12 @@ class LedgerService:
     # For the ledgers of turns and comparisons.
 
     async def reserve(self, row: ModelCallRow, scope: CallScope, *, place: UUID | None) -> None:
-        """Insert the open row, or complete the place that was taken for it, if every limit has room."""
+        """Insert the open row, or complete the place that was taken for it, if every limit has room.
+
+        Raises:
+            RateLimited, BudgetExhausted: a limit has none.
+            NotFound: the owner's account was deleted.
+        """
         async with self._alone(scope) as session:
             state = await self.limits.state(session, scope, calls=0 if place else 1)
             check_room(state, bound_usd=row.reserved_usd)
@@ -135,6 +142,8 @@ class LedgerService:
         """A transaction beside which no other, of any server, looks at the limits of the scope."""
         async with self._turnstile, self.database.transaction() as session:
             await repository.lock_limits(session, scope.owner_id, is_for_everybody=self.limits.concern_everybody)
+            if await kept_owner(session, scope.owner_id) is None:
+                raise NotFound("The account was deleted.")
             yield session
 
 
@@ -203,7 +212,11 @@ class ScopedLedger:
         figures, now = asdict(call), utc_now()
         async with self._service.database.transaction() as session:
             if booking is None:
-                session.add(_row(uuid4(), self._scope, created_at=now, ended_at=now, **figures))
+                row = _row(uuid4(), self._scope, created_at=now, ended_at=now, **figures)
+                if await kept_owner(session, self._scope.owner_id) is None:
+                    # An account that was deleted while its turn ran leaves figures that belong to nobody.
+                    row.owner_id = row.conversation_id = row.turn_id = None
+                session.add(row)
             else:
                 await repository.change(session, booking, ended_at=now, **figures)
         logger.info("model_call", **figures | {"cost_usd": None if call.cost_usd is None else str(call.cost_usd)})

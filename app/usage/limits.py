@@ -42,8 +42,8 @@ class CallScope:
     owner_id: UUID
     conversation_id: UUID | None = None
     turn_id: UUID | None = None
-    run_id: UUID | None = None
-    """What the budget per turn counts; None looks at no such budget."""
+    comparison_id: UUID | None = None
+    """Comparisons are no turns, but are held to the budget of one."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class Limits:
         if scope.conversation_id is not None:
             # Of the owner: what somebody else's conversation has cost is nobody's business.
             rows[Scope.CONVERSATION] = RowFilter(owner_id=scope.owner_id, conversation_id=scope.conversation_id)
-        if scope.run_id is not None:
-            rows[Scope.TURN] = RowFilter(run_id=scope.run_id)
+        if scope.turn_id is not None or scope.comparison_id is not None:
+            rows[Scope.TURN] = RowFilter(turn_id=scope.turn_id, comparison_id=scope.comparison_id)
         rows[Scope.SERVICE_DAY] = RowFilter(since=midnight)
         return await self._read(session, rows)
 

@@ -28,8 +28,8 @@ class ModelCallRow(SQLModel, table=True):
     owner_id: UUID | None = Field(foreign_key="user.id", ondelete="SET NULL")
     conversation_id: UUID | None = Field(foreign_key="conversation.id", ondelete="SET NULL", index=True)
     turn_id: UUID | None = Field(foreign_key="turn.id", ondelete="SET NULL", index=True)
-    run_id: UUID | None = Field(default=None, index=True)
-    """What the budget per turn counts: the turn's id, or one that the techniques of a comparison share."""
+    comparison_id: UUID | None = Field(default=None, index=True)
+    """What the techniques of a comparison share: it is stored nowhere else."""
     provider: str = Field(sa_type=String(20))
     model: str = Field(sa_type=String(120))
     agent: str = Field(sa_type=String(40))

@@ -1,5 +1,6 @@
 """All SQL of the ledger, inside the caller's transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,7 +55,8 @@ class RowFilter:
 
     owner_id: UUID | None = None
     conversation_id: UUID | None = None
-    run_id: UUID | None = None
+    turn_id: UUID | None = None
+    comparison_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
     """The first moment that does not belong to it any more."""
@@ -66,7 +68,8 @@ class RowFilter:
             for column, value in (
                 (col(ModelCallRow.owner_id), self.owner_id),
                 (col(ModelCallRow.conversation_id), self.conversation_id),
-                (col(ModelCallRow.run_id), self.run_id),
+                (col(ModelCallRow.turn_id), self.turn_id),
+                (col(ModelCallRow.comparison_id), self.comparison_id),
             )
             if value is not None
         ]
@@ -176,6 +179,12 @@ async def nth_newest_call(session: AsyncSession, owner_id: UUID, nth: int) -> da
     query = select(ModelCallRow.created_at).where(IS_LIMITED, col(ModelCallRow.owner_id) == owner_id)
     newest_first = query.order_by(col(ModelCallRow.created_at).desc())
     return (await session.exec(newest_first.offset(nth - 1).limit(1))).first()
+
+
+async def calls_of(session: AsyncSession, owner_id: UUID) -> Sequence[ModelCallRow]:
+    """Every call made for the owner, oldest first."""
+    query = select(ModelCallRow).where(ModelCallRow.owner_id == owner_id).order_by(col(ModelCallRow.created_at))
+    return (await session.exec(query)).all()
 
 
 # Reservations.

@@ -1,10 +1,12 @@
 """What the API says about usage."""
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
-from pydantic import BaseModel, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 MICRO = Decimal("0.000001")
 
@@ -98,3 +100,26 @@ class UsagePublic(BaseModel):
     total: LedgerSums
     items: list[UsageGroup]
     limits: UsageLimits
+
+
+class ModelCallPublic(BaseModel):
+    """One row of the ledger, as its owner may see it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    conversation_id: UUID | None
+    turn_id: UUID | None
+    provider: str
+    model: str
+    agent: str
+    function: str | None
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    is_estimated: bool
+    is_complete: bool
+    cost_usd: Money | None
+    duration_ms: int
+    created_at: datetime

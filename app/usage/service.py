@@ -16,7 +16,17 @@ from app.usage import repository
 from app.usage.admission import Scope
 from app.usage.limits import Limits, LimitState, seconds_to_midnight
 from app.usage.repository import LedgerTotals, RowFilter
-from app.usage.schemas import BudgetLimit, CallLimit, GroupBy, LedgerSums, Usage, UsageGroup, UsageLimits, UsagePublic
+from app.usage.schemas import (
+    BudgetLimit,
+    CallLimit,
+    GroupBy,
+    LedgerSums,
+    ModelCallPublic,
+    Usage,
+    UsageGroup,
+    UsageLimits,
+    UsagePublic,
+)
 from plugins.cost.prices import OFFLINE
 
 DEFAULT_DAYS, MAX_DAYS = 30, 366
@@ -32,6 +42,11 @@ async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Us
         output_tokens=totals.output_tokens,
         cost_usd=_cost(totals),
     )
+
+
+async def calls_of(session: AsyncSession, owner_id: UUID) -> list[ModelCallPublic]:
+    """Every model call made for the owner, oldest first."""
+    return [ModelCallPublic.model_validate(row) for row in await repository.calls_of(session, owner_id)]
 
 
 def turn_usage(calls: Sequence[ModelCall], *, model: str) -> Usage:

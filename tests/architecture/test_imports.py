@@ -26,6 +26,11 @@ BREACHES = {
         "import app.conversations.repository",
     ),
     "Only the usage service uses the usage repository": ("app/chat/sse.py", "import app.usage.repository"),
+    "Only the services of accounts use the accounts repository": (
+        "app/exports/service.py",
+        "import app.accounts.repository",
+    ),
+    "Inside accounts imports point one way": ("app/accounts/models.py", "import app.accounts.tokens"),
     "Inside a domain imports point one way": ("app/usage/models.py", "import app.usage.schemas"),
 }
 

@@ -90,7 +90,7 @@ async def test_a_comparison_is_held_to_the_budget_of_a_turn(
     assert (refused["problem"]["code"], refused["problem"]["retry_after_seconds"]) == ("budget_exhausted", 5)
     assert response.headers["RateLimit"].startswith('"calls";r=99;t=')
     (row,) = await ledger_of(database)
-    assert (row.ended_at is not None, row.turn_id, row.run_id is not None) == (True, None, True)
+    assert (row.ended_at is not None, row.turn_id, row.comparison_id is not None) == (True, None, True)
 
 
 @pytest.mark.parametrize("headers", [{}, STREAM], ids=["json", "stream"])

@@ -48,7 +48,7 @@ async def test_a_cancel_while_the_log_is_written_lets_the_log_end_with_the_cance
     conductor = TalkingConductor()
     runner = TurnRunner(conductor, conversations)
     opened = await conversations.open_turn(opening())
-    runner.start(task_of(turn_id=opened.turn_id), conversation_id=opened.conversation_id)
+    runner.start(task_of(turn_id=opened.turn_id), owner_id=LOCAL_USER_ID, conversation_id=opened.conversation_id)
     await conductor.has_done.wait()
     assert await runner.cancel(opened.turn_id)
 

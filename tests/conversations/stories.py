@@ -22,6 +22,8 @@ COMPLETED = ("turn.completed", {"reply": "Good luck."})
 CANCELLED: tuple[str, dict[str, Any]] = ("turn.cancelled", {})
 FAILED = ("turn.failed", {"code": "provider_error", "status": 502})
 
+ACCOUNT_TABLES = {"user", "refresh_token", "attempt_counter", "reset_code", "external_identity", "audit_event"}
+
 
 def opening(message: str = "I have an interview", **changes: Any) -> TurnOpening:
     return TurnOpening(
@@ -82,7 +84,6 @@ async def book(database: Database, opened: OpenedTurn, *calls: ModelCall) -> Non
                 owner_id=LOCAL_USER_ID,
                 conversation_id=opened.conversation_id,
                 turn_id=opened.turn_id,
-                run_id=opened.turn_id,
                 created_at=utc_now(),
                 ended_at=utc_now(),
                 **asdict(made),
@@ -112,5 +113,5 @@ async def row_counts(database: Database) -> dict[str, int]:
         return {
             name: (await connection.execute(select(func.count()).select_from(table))).scalar_one()
             for name, table in SQLModel.metadata.tables.items()
-            if name != "user"
+            if name not in ACCOUNT_TABLES
         }

@@ -1,5 +1,6 @@
 """Settings: every variable is read, a wrong one is named, and no secret is ever shown."""
 
+import secrets
 import traceback
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.core.config import AuthMode, LogFormat, PriceSetting, Settings, async_database_url
+from app.core.config import AuthMode, LogFormat, PriceSetting, Registration, Settings, async_database_url
 
 SECRET = "hunter2"
+GOOD_KEY = "xPr1GZsTq9vKd0eHf3mWc7LbYj5NuA2o8RiQkVhMgEw"
+OLD_KEY, OLDER_KEY = GOOD_KEY[::-1], GOOD_KEY.swapcase()
 
 # What stands in the environment for every field, and what it means.
 ENVIRONMENT: dict[str, tuple[str, Any]] = {
@@ -21,6 +24,17 @@ ENVIRONMENT: dict[str, tuple[str, Any]] = {
     "CORS_ORIGINS": ("https://App.example.com:443,http://[::1]:5173", ("https://app.example.com", "http://[::1]:5173")),
     "DATABASE_URL": ("postgresql://me@host/name", "postgresql://me@host/name"),
     "PLUGINS_DIR": ("elsewhere/plugins", Path("elsewhere/plugins")),
+    "SECRET_KEY": (GOOD_KEY, SecretStr(GOOD_KEY)),
+    "PREVIOUS_SECRET_KEYS": (f" {OLD_KEY},, {OLDER_KEY}", (SecretStr(OLD_KEY), SecretStr(OLDER_KEY))),
+    "ACCESS_TOKEN_MINUTES": ("5", 5),
+    "REFRESH_TOKEN_DAYS": ("7", 7),
+    "REGISTRATION": ("closed", Registration.CLOSED),
+    "GOOGLE_CLIENT_ID": ("id", "id"),
+    "GOOGLE_CLIENT_SECRET": ("s", SecretStr("s")),
+    "GOOGLE_DISCOVERY_URL": ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x"),
+    "PUBLIC_URL": ("https://greenroom.example", "https://greenroom.example"),
+    "SMTP_URL": ("smtp://me:pw@host:25", SecretStr("smtp://me:pw@host:25")),
+    "MAIL_FROM": ("greenroom@example.com", "greenroom@example.com"),
     "OPENAI_API_KEY": ("sk-1", SecretStr("sk-1")),
     "OPENAI_BASE_URL": ("http://127.0.0.1:11434/v1", "http://127.0.0.1:11434/v1"),
     "AZURE_OPENAI_ENDPOINT": ("https://x.openai.azure.com", "https://x.openai.azure.com"),
@@ -70,6 +84,22 @@ WRONG = {
         *("*", "https://*.example.com", "null", "example.com", "https://example.com/", "ftp://example.com"),
         *("https://me@example.com", "https://", "http://example.com:port", "https://example.com?x"),
     ],
+    "SECRET_KEY": [
+        GOOD_KEY[:31],
+        "x" * 64,
+        "0123456789" * 5,
+        "abcd" * 16,
+        "changeme-changeme-changeme-changeme",
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        "my-super-secret-key-for-the-greenroom-service",
+    ],
+    "PREVIOUS_SECRET_KEYS": [f"{GOOD_KEY},short"],
+    "ACCESS_TOKEN_MINUTES": ["0", "61"],
+    "REFRESH_TOKEN_DAYS": ["0", "366"],
+    "REGISTRATION": ["perhaps"],
+    "PUBLIC_URL": ["greenroom.example"],
+    "GOOGLE_DISCOVERY_URL": ["accounts.google.com"],
+    "SMTP_URL": ["mail.example.com", "http://mail.example.com", "smtp://", "smtp://host:port"],
     "DATABASE_URL": [
         "mysql://h/d",
         "greenroom.db",
@@ -150,7 +180,10 @@ def test_without_sign_in_every_address_of_this_machine_alone_may_be_bound(addres
 def test_without_sign_in_no_other_address_is_bound(address: str) -> None:
     with pytest.raises(ValidationError, match=r"APP_HOST is .* bind 127\.0\.0\.1 or set AUTH_MODE=accounts"):
         Settings(_env_file=None, app_host=address)
-    assert Settings(_env_file=None, app_host=address, auth_mode=AuthMode.ACCOUNTS).app_host == address
+    assert (
+        Settings(_env_file=None, app_host=address, auth_mode=AuthMode.ACCOUNTS, secret_key=SecretStr(GOOD_KEY)).app_host
+        == address
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,9 +221,40 @@ def test_an_azure_key_alone_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert read().azure_openai_endpoint is None
 
 
+def test_accounts_need_a_secret_key_and_say_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_MODE", "accounts")
+    with pytest.raises(ValidationError, match=r"needs SECRET_KEY; make one with: python -c .*token_urlsafe"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET, PUBLIC_URL"), ("SMTP_URL", "MAIL_FROM")],
+)
+def test_half_a_feature_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, given: str, missing: str) -> None:
+    monkeypatch.setenv(given, ENVIRONMENT[given][0])
+    with pytest.raises(ValidationError, match=f"{given} also needs {missing}"):
+        read()
+
+
+def test_keys_as_people_make_them_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in (
+        secrets.token_urlsafe(48),
+        secrets.token_hex(16),
+        secrets.token_hex(32),
+        "tr0ut canoe&Velvet; 41 owls hum",
+    ):
+        monkeypatch.setenv("SECRET_KEY", f"{key}!")
+        assert read().secret_key is not None
+
+
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"):
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "GOOGLE_CLIENT_SECRET"):
         monkeypatch.setenv(name, f"sk-{SECRET}")
+    for name in ("SECRET_KEY", "PREVIOUS_SECRET_KEYS"):
+        monkeypatch.setenv(name, f"{GOOD_KEY}{SECRET}")
+    monkeypatch.setenv("SMTP_URL", f"smtp://me:{SECRET}@host")
+    monkeypatch.setenv("MAIL_FROM", "me@example.com")
     monkeypatch.setenv("DATABASE_URL", f"postgresql://me:{SECRET}@host/name")
     monkeypatch.setenv("OPENAI_BASE_URL", f"https://me:{SECRET}@host/v1")
     settings = read()
@@ -205,6 +269,8 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("APP_PORT", "many"),
         ("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com"),
+        ("SECRET_KEY", f"{SECRET * 8}"),
+        ("SMTP_URL", f"smtp://me:{SECRET}@host:port"),
         ("DATABASE_URL", f"mysql://me:{SECRET}@host/name"),
         ("DATABASE_URL", f"postgresql://me:{SECRET}@host:port/name"),
     ],

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from app.core.config import AuthMode
 from app.core.edge import SECURITY_HEADERS, add_edge
+from tests.accounts.people import SECRET_KEY
 from tests.conftest import MakeSettings, Serve, served
 
 ELSEWHERE = "https://evil.example"
@@ -29,7 +30,13 @@ async def shared(serve: Serve, make_settings: MakeSettings) -> AsyncIterator[htt
     """A service for others: it answers to its names, and one other site's pages may use it."""
     hosts = ("greenroom.example.com", "*.apps.example.com")
     async with serve(
-        make_settings(auth_mode=AuthMode.ACCOUNTS, allowed_hosts=hosts, cors_origins=(APP,), max_body_bytes=2_000)
+        make_settings(
+            auth_mode=AuthMode.ACCOUNTS,
+            secret_key=SECRET_KEY,
+            allowed_hosts=hosts,
+            cors_origins=(APP,),
+            max_body_bytes=2_000,
+        )
     ) as client:
         yield client
 
@@ -124,7 +131,7 @@ async def test_with_accounts_the_listed_names_and_this_machine_s_are_answered(sh
 
 
 async def test_with_accounts_and_no_names_any_is_answered(serve: Serve, make_settings: MakeSettings) -> None:
-    async with serve(make_settings(auth_mode=AuthMode.ACCOUNTS)) as client:
+    async with serve(make_settings(auth_mode=AuthMode.ACCOUNTS, secret_key=SECRET_KEY)) as client:
         assert (await client.get("/readyz", headers={"Host": "anything.example"})).status_code == 200
 
 

@@ -11,12 +11,15 @@ from app.main import create_app
 from tests.conftest import MakeSettings
 
 DRAWN = re.compile(r"^[├└]── (\w+)\s+(\d{3})\s+(\w+)", re.MULTILINE)
-READS = {"not_found", "validation_error", "internal_error"}
+SIGNED_IN = {"unauthorized", "internal_error"}
+READS = {"not_found", "validation_error"} | SIGNED_IN
+AUTH = {"accounts_off", "internal_error"}
+AUTH_INPUT = AUTH | {"validation_error", "rate_limited"}
 
 EXPECTED = {
     "POST /api/v1/chat": {
         *(READS | {"input_rejected", "turn_in_progress", "turn_cancelled", "idempotency_conflict", "body_too_large"}),
-        *("rate_limited", "budget_exhausted", "provider_error", "provider_unavailable"),
+        *("rate_limited", "budget_exhausted", "provider_error", "output_withheld", "provider_unavailable"),
         *("turn_interrupted", "turn_timeout"),
     },
     "GET /api/v1/turns/{turn_id}": READS,
@@ -26,19 +29,35 @@ EXPECTED = {
         *("validation_error", "input_rejected", "body_too_large", "rate_limited", "budget_exhausted"),
         *(
             "provider_error",
+            "output_withheld",
             "provider_unavailable",
             "turn_cancelled",
             "turn_interrupted",
             "turn_timeout",
-            "internal_error",
         ),
+        *SIGNED_IN,
     },
-    "GET /api/v1/catalog": {"internal_error"},
-    "GET /api/v1/questions": {"validation_error", "internal_error"},
+    "GET /api/v1/catalog": SIGNED_IN,
+    "GET /api/v1/usage": {"validation_error"} | SIGNED_IN,
+    "GET /api/v1/questions": {"validation_error"} | SIGNED_IN,
     "GET /api/v1/conversations/{conversation_id}/export": READS,
-    "GET /api/v1/conversations": {"validation_error", "internal_error"},
+    "GET /api/v1/conversations": {"validation_error"} | SIGNED_IN,
     "GET /api/v1/conversations/{conversation_id}": READS,
     "DELETE /api/v1/conversations/{conversation_id}": READS | {"turn_in_progress"},
+    "GET /api/v1/me": {"not_found"} | SIGNED_IN,
+    "DELETE /api/v1/me": AUTH_INPUT | SIGNED_IN,
+    "GET /api/v1/me/export": {"not_found"} | SIGNED_IN,
+    "POST /api/v1/me/password": AUTH_INPUT | SIGNED_IN,
+    "POST /api/v1/auth/register": AUTH_INPUT | {"registration_closed", "email_taken"},
+    "POST /api/v1/auth/token": AUTH_INPUT | {"unauthorized"},
+    "POST /api/v1/auth/refresh": AUTH | {"unauthorized", "validation_error"},
+    "POST /api/v1/auth/logout": AUTH | {"validation_error"},
+    "POST /api/v1/auth/password-reset": AUTH_INPUT | {"mail_off"},
+    "POST /api/v1/auth/password-reset/confirm": AUTH_INPUT | {"mail_off", "unauthorized"},
+    "GET /api/v1/auth/google": AUTH | {"google_off", "identity_unavailable"},
+    "GET /api/v1/auth/google/callback": AUTH
+    | {"google_off", "identity_unavailable", "unauthorized", "email_unverified", "registration_closed"}
+    | {"validation_error"},
 }
 
 

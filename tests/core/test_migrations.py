@@ -50,7 +50,10 @@ def test_the_schema_goes_up_matches_the_models_goes_down_and_up_again(database_u
     command.upgrade(config, "head")
     command.check(config)
     made = asyncio.run(tables(database_url))
-    assert {"user", "conversation", "turn", "turn_event", "message", "question_set", "question", "model_call"} == made
+    assert {
+        *("user", "conversation", "turn", "turn_event", "message", "question_set", "question", "model_call"),
+        *("refresh_token", "attempt_counter", "reset_code", "external_identity", "audit_event"),
+    } == made
     command.downgrade(config, "base")
     assert asyncio.run(tables(database_url)) == set()
     command.upgrade(config, "head")
@@ -93,7 +96,7 @@ async def test_the_command_line_works_from_the_root(database_url: str) -> None:
 async def test_of_replicas_that_start_at_once_one_migrates_and_the_others_wait(database_url: str) -> None:
     results = await asyncio.gather(*(run_alembic(database_url, "upgrade", "head") for _ in range(2)))
     assert [status for status, _ in results] == [0, 0], results
-    assert len(await tables(database_url)) == 8
+    assert len(await tables(database_url)) == 13
 
 
 async def test_a_wrong_address_is_refused_without_its_password() -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import SecretStr
 
 from app.core.config import REPOSITORY_ROOT, AuthMode, Settings
+from tests.accounts.people import SECRET_KEY
 from tests.e2e.dap import DebugClient
 from tests.e2e.server_process import free_port, launched, taken_port
 
@@ -124,7 +126,7 @@ def test_the_image_and_the_compose_file_name_real_settings_and_ports() -> None:
     ports = [str(mapping).rsplit(":", 1)[-1] for mapping in services["app"]["ports"]]
 
     assert in_image - {"PATH", "PYTHONUNBUFFERED"} <= names
-    assert set(services["app"]["environment"]) - {"SECRET_KEY"} <= names
+    assert set(services["app"]["environment"]) <= names
     assert image["EXPOSE"].split() == ports == [str(default("app_port")), str(default("debug_port"))]
     assert all(str(mapping).startswith("127.0.0.1:") for mapping in services["app"]["ports"]), "there is no TLS"
 
@@ -133,7 +135,12 @@ def test_a_container_binds_every_address_and_therefore_asks_everybody_to_sign_in
     image = dict(pair.split("=", 1) for word, rest in dockerfile() if word == "ENV" for pair in rest.split())
     service = compose()["services"]["app"]["environment"]
 
-    settings = Settings(_env_file=None, app_host=image["APP_HOST"], auth_mode=AuthMode(image["AUTH_MODE"]))
+    settings = Settings(
+        _env_file=None,
+        app_host=image["APP_HOST"],
+        auth_mode=AuthMode(image["AUTH_MODE"]),
+        secret_key=SecretStr(SECRET_KEY),
+    )
     assert settings.auth_mode == service["AUTH_MODE"] == AuthMode.ACCOUNTS
     assert service["SECRET_KEY"].startswith("${SECRET_KEY:?"), "no default: a known key is none"
 

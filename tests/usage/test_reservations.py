@@ -56,7 +56,7 @@ async def replica(database: Database) -> AsyncIterator[Database]:
 
 
 BUDGETS = [
-    ({"budget_usd_per_turn": "1"}, {"run_id": UUID(int=7)}),
+    ({"budget_usd_per_turn": "1"}, {"comparison_id": UUID(int=7)}),
     ({"budget_usd_per_user_day": "1"}, {}),
     ({"budget_usd_per_day": "1"}, {}),
 ]
@@ -236,7 +236,7 @@ async def test_a_comparison_takes_its_places_together_or_not_at_all(
     assert isinstance(first, list)
     assert isinstance(second, list)
     assert [type(error) for error in refused] == [RateLimited, RateLimited]
-    assert len({found.run_id for found in await ledger_of(database)}) == 2
+    assert len({found.comparison_id for found in await ledger_of(database)}) == 2
 
     # A first call takes the place that is there, a second one asks for another.
     booking = await first[0].reserve(planned(function="zero_shot"))

@@ -1,0 +1,201 @@
+"""Everything of accounts, put together from the settings."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.accounts import repository
+from app.accounts.audit import AuditLog
+from app.accounts.external import ExternalSignIn
+from app.accounts.google import GoogleSignIn
+from app.accounts.keys import KeyRing
+from app.accounts.limits import LONGEST_MEMORY
+from app.accounts.mail import Mailer
+from app.accounts.models import LOCAL_USER_ID
+from app.accounts.passwords import PasswordHasher
+from app.accounts.reset import PasswordReset
+from app.accounts.schemas import AccountExport, AuditPublic, IdentityPublic, Me, UserPublic
+from app.accounts.service import AccountService, CancelTurns, Collaborators
+from app.accounts.sessions import Sessions
+from app.accounts.throttle import Throttle
+from app.accounts.tokens import AccessTokens, Caller
+from app.core.background import Background
+from app.core.clock import utc_now
+from app.core.config import AuthMode, Settings
+from app.core.database import Database
+from app.core.errors import AccountsOff, GoogleOff, MailOff, NotFound
+from app.core.mail_server import MailServer
+
+TIDY_SECONDS = 3600
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SignIns:
+    """What there is only where people sign in."""
+
+    accounts: AccountService
+    sessions: Sessions
+    reset: PasswordReset | None
+    external: ExternalSignIn | None
+    background: Background
+    housekeeping: asyncio.Task[None]
+
+
+class Accounts:
+    """Who calls, and what they may do about their account; in local mode one person and nothing."""
+
+    def __init__(self, settings: Settings, database: Database, sign_ins: SignIns | None) -> None:
+        self._mode = settings.auth_mode
+        self._database = database
+        self._sign_ins = sign_ins
+
+    async def caller(self, token: str | None) -> Caller:
+        """Who calls with this access token.
+
+        Raises:
+            Unauthorized: nobody who is signed in. Not in local mode.
+        """
+        if self._sign_ins is None:
+            return Caller(LOCAL_USER_ID)
+        return await self._sign_ins.sessions.caller(token)
+
+    async def me(self, user_id: UUID) -> Me:
+        """The user as they see themselves."""
+        async with self._database.reading() as session:
+            user = await repository.user_by_id(session, user_id)
+        if user is None:
+            raise NotFound("This account is deleted.")
+        return Me(**UserPublic.of(user).model_dump(), auth_mode=self._mode)
+
+    async def export(self, user_id: UUID) -> AccountExport:
+        """What is kept about the user here: no hash, no token, no code."""
+        async with self._database.reading() as session:
+            user = await repository.user_by_id(session, user_id)
+            identities = await repository.identities(session, user_id)
+            events = await repository.audit_events(session, user_id)
+        if user is None:
+            raise NotFound("This account is deleted.")
+        return AccountExport(
+            user=UserPublic.of(user),
+            identities=[IdentityPublic.of(row) for row in identities],
+            audit=[AuditPublic.of(row) for row in events],
+        )
+
+    @property
+    def sign_ins(self) -> SignIns:
+        """What people do with their accounts.
+
+        Raises:
+            AccountsOff: in local mode.
+        """
+        if self._sign_ins is None:
+            raise AccountsOff("Accounts are off: AUTH_MODE=local")
+        return self._sign_ins
+
+    @property
+    def reset(self) -> PasswordReset:
+        """Forgotten passwords.
+
+        Raises:
+            AccountsOff, MailOff: not here.
+        """
+        if (found := self.sign_ins.reset) is None:
+            raise MailOff("E-mail is off: SMTP_URL is not set")
+        return found
+
+    @property
+    def external(self) -> ExternalSignIn:
+        """Sign-in with Google.
+
+        Raises:
+            AccountsOff, GoogleOff: not here.
+        """
+        if (found := self.sign_ins.external) is None:
+            raise GoogleOff("Sign-in with Google is off: GOOGLE_CLIENT_ID is not set")
+        return found
+
+    async def stop(self) -> None:
+        """Wait for e-mails on their way."""
+        if self._sign_ins is not None:
+            self._sign_ins.housekeeping.cancel()
+            await asyncio.wait({self._sign_ins.housekeeping})
+            await self._sign_ins.background.drain()
+
+
+def open_accounts(
+    settings: Settings,
+    database: Database,
+    *,
+    cancel_turns: CancelTurns,
+    passwords: PasswordHasher | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> Accounts:
+    """Accounts as the settings want them. `cancel_turns` stops what runs for a user who is about to be deleted."""
+    if settings.auth_mode is AuthMode.LOCAL:
+        return Accounts(settings, database, None)
+    keys = KeyRing.of(settings)
+    audit = AuditLog(database, now=now)
+    access_tokens = AccessTokens(keys, minutes=settings.access_token_minutes, now=now)
+    using = Collaborators(
+        database=database,
+        passwords=passwords or PasswordHasher(),
+        sessions=Sessions(database, access_tokens, audit, days=settings.refresh_token_days, now=now),
+        throttle=Throttle(database, keys, now=now),
+        audit=audit,
+        registration=settings.registration,
+        now=now,
+    )
+    background = Background()
+    housekeeping = asyncio.create_task(_keep_tidy(database, now), name="accounts-housekeeping")
+    sign_ins = SignIns(
+        accounts=AccountService(using, cancel_turns=cancel_turns),
+        sessions=using.sessions,
+        reset=_reset(settings, using, keys, background),
+        external=_external(settings, using, keys),
+        background=background,
+        housekeeping=housekeeping,
+    )
+    return Accounts(settings, database, sign_ins)
+
+
+def _reset(settings: Settings, using: Collaborators, keys: KeyRing, background: Background) -> PasswordReset | None:
+    if settings.smtp_url is None:
+        return None
+    mailer = Mailer(MailServer.of(settings.smtp_url.get_secret_value()), sender=settings.mail_from or "")
+    return PasswordReset(using, keys, mailer, background)
+
+
+def _external(settings: Settings, using: Collaborators, keys: KeyRing) -> ExternalSignIn | None:
+    if settings.google_client_id is None or settings.google_client_secret is None or settings.public_url is None:
+        return None
+    provider = GoogleSignIn(
+        keys,
+        client_id=settings.google_client_id,
+        client_secret=settings.google_client_secret.get_secret_value(),
+        discovery_url=settings.google_discovery_url,
+        public_url=settings.public_url,
+        now=using.now,
+    )
+    return ExternalSignIn(using, provider)
+
+
+async def _keep_tidy(database: Database, now: Callable[[], datetime]) -> None:
+    while True:
+        await asyncio.sleep(TIDY_SECONDS)
+        try:
+            await tidy(database, now())
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("tidying_failed", error=type(error).__name__)
+
+
+async def tidy(database: Database, now: datetime) -> None:
+    """Delete expired tokens and codes and old counters. Whenever: none of them counts any more."""
+    async with database.transaction() as session:
+        await repository.tidy(session, now=now, counters_before=now - LONGEST_MEMORY)

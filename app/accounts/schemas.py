@@ -1,0 +1,150 @@
+"""What the API takes and shows of accounts. No answer holds a password, a hash or the text of a wrong input."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr
+
+from app.accounts.models import AuditEvent, ExternalIdentity, User
+from app.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS
+from app.accounts.sessions import Tokens
+from app.core.config import AuthMode
+
+LONGEST_INPUT = 1_000
+"""Of a password or code as it is sent; what it may have is looked at once it is normalised."""
+
+NewPassword = Annotated[
+    SecretStr,
+    Field(
+        max_length=LONGEST_INPUT,
+        description=f"{MIN_CHARACTERS} to {MAX_CHARACTERS} characters of any kind",
+        examples=["correct horse battery staple"],
+    ),
+]
+Password = Annotated[SecretStr, Field(max_length=LONGEST_INPUT)]
+RefreshTokenText = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class RegisterRequest(_Request):
+    """A new account."""
+
+    email: EmailStr
+    password: NewPassword
+
+
+class RefreshRequest(_Request):
+    """The refresh token last received."""
+
+    refresh_token: RefreshTokenText
+
+
+class PasswordChange(_Request):
+    """A new password. Who has none yet leaves out `current_password`, after a fresh sign-in."""
+
+    current_password: Password | None = None
+    new_password: NewPassword
+
+
+class AccountDeletion(_Request):
+    """The password once more. Who has none sends `{}`, after a fresh sign-in."""
+
+    password: Password | None = None
+
+
+class ResetRequest(_Request):
+    """Where to send the code."""
+
+    email: EmailStr
+
+
+class ResetConfirmation(_Request):
+    """The code from the e-mail, and the new password."""
+
+    email: EmailStr
+    code: Annotated[SecretStr, Field(max_length=100, examples=["7K2M9-QXW4T"])]
+    new_password: NewPassword
+
+
+class TokensPublic(BaseModel):
+    """Who holds these is signed in. Each refresh token works once."""
+
+    access_token: Annotated[str, Field(description="Send it as `Authorization: Bearer …`")]
+    token_type: Annotated[str, Field(examples=["bearer"])] = "bearer"  # noqa: S105 - a kind of token
+    expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
+    refresh_token: Annotated[str, Field(description="Exchange it at `POST /auth/refresh`")]
+
+    @classmethod
+    def of(cls, tokens: Tokens) -> Self:
+        """The tokens as OAuth 2 names them."""
+        return cls(
+            access_token=tokens.access_token,
+            expires_in=tokens.expires_in_seconds,
+            refresh_token=tokens.refresh_token,
+        )
+
+
+class UserPublic(BaseModel):
+    """A user. In local mode the one there is, without an address."""
+
+    id: UUID
+    email: str | None
+    is_email_verified: bool
+    has_password: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        """The user as the API shows them."""
+        return cls(
+            id=user.id,
+            email=user.email,
+            is_email_verified=user.email_verified_at is not None,
+            has_password=user.password_hash is not None,
+            created_at=user.created_at,
+        )
+
+
+class Me(UserPublic):
+    """Who is calling."""
+
+    auth_mode: AuthMode
+
+
+class IdentityPublic(BaseModel):
+    """Who the user is at an identity provider."""
+
+    issuer: str
+    subject: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: ExternalIdentity) -> Self:
+        """The identity as the export shows it."""
+        return cls.model_validate(row, from_attributes=True)
+
+
+class AuditPublic(BaseModel):
+    """What the audit has of the user."""
+
+    kind: str
+    client_address: str | None
+    details: dict[str, object]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: AuditEvent) -> Self:
+        """The event as the export shows it."""
+        return cls.model_validate(row, from_attributes=True)
+
+
+class AccountExport(BaseModel):
+    """Everything about the user but what they own elsewhere in the service."""
+
+    user: UserPublic
+    identities: list[IdentityPublic]
+    audit: list[AuditPublic]
