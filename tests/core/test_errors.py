@@ -37,6 +37,7 @@ EXPECTED = {
     "GET /api/v1/questions": {"validation_error", "internal_error"},
     "GET /api/v1/conversations/{conversation_id}/export": READS,
     "GET /api/v1/conversations": {"validation_error", "internal_error"},
+    "GET /api/v1/usage": {"validation_error", "internal_error"},
     "GET /api/v1/conversations/{conversation_id}": READS,
     "DELETE /api/v1/conversations/{conversation_id}": READS | {"turn_in_progress"},
 }
