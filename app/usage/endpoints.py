@@ -1,10 +1,12 @@
 """`GET /usage`: what the caller has used, from the ledger."""
 
+import re
 from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BeforeValidator
 
 from app.accounts.endpoints import OwnerDep
 from app.core.errors import InvalidRequest, problems
@@ -12,6 +14,16 @@ from app.usage.schemas import GroupBy, UsagePublic
 from app.usage.service import DEFAULT_DAYS, MAX_DAYS, UsageService
 
 router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
+
+
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("write a day as 2026-05-01")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out)]
+"""A UTC day. By itself, pydantic would take seconds since 1970 for one, too."""
 
 
 def usage_service(request: Request) -> UsageService:
@@ -27,9 +39,9 @@ async def read_usage(
     *,
     by: Annotated[GroupBy, Query(description="What to group by")] = GroupBy.DAY,
     since: Annotated[
-        date | None, Query(description=f"First UTC day; {DEFAULT_DAYS} days in all if left out, {MAX_DAYS} at most")
+        Day | None, Query(description=f"First UTC day; {DEFAULT_DAYS} days in all if left out, {MAX_DAYS} at most")
     ] = None,
-    until: Annotated[date | None, Query(description="Last UTC day, included; today if left out")] = None,
+    until: Annotated[Day | None, Query(description="Last UTC day, included; today if left out")] = None,
     conversation_id: Annotated[UUID | None, Query(description="Only of this conversation")] = None,
 ) -> UsagePublic:
     """Model calls, tokens and costs, with what is left of the limits. Calls that run are not in the sums yet."""

@@ -195,7 +195,7 @@ async def test_the_pages_of_a_named_origin_may_use_the_api(shared: httpx2.AsyncC
     headers = {"Origin": APP, "Sec-Fetch-Site": "cross-site"}
     reply = await shared.post("/api/v1/chat", json={"message": "hello"}, headers=headers)
     too_large = await shared.post("/api/v1/chat", content=b"x" * 3_000, headers=headers)
-    assert (reply.status_code, too_large.status_code) == (200, 413)
+    assert (reply.status_code, too_large.status_code) == (401, 413)
     for answer in (reply, too_large):
         assert answer.headers["Access-Control-Allow-Origin"] == APP, "a problem can be read as well"
         exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")

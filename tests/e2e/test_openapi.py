@@ -12,10 +12,11 @@ from tests.conftest import MakeSettings, Serve
 
 SCHEMATHESIS = Path(sys.executable).parent / "st"
 
-# What no schema can say: a cursor is one that a page gave, a technique is one of its type, and the screen reads a text.
+# What no schema can say: a cursor is one that a page gave, a technique is one of its type, the screen
+# reads a text, and a first day is not after the last.
 CONFIG = """\
 [[operations]]
-include-path-regex = "^/api/v1/(chat|compare|conversations|questions)$"
+include-path-regex = "^/api/v1/(chat|compare|conversations|questions|usage)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "409", "422", "429"]
 
 # In local mode nobody signs in or out; and an empty field of a form counts as missing, which its schema does not say.

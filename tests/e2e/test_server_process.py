@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from app.core.config import REPOSITORY_ROOT
+from tests.accounts.people import SECRET_KEY
 from tests.e2e.server_process import STOP_SECONDS, environment, free_port, launched, taken_port
 from tests.model_server import ModelServer, Silence
 
@@ -130,7 +131,10 @@ BAD_SETTINGS = {
     "no such level": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
     "another database": ({"DATABASE_URL": "mysql://root:hunter2@localhost/greenroom"}, "DATABASE_URL"),
     "half of Azure": ({"AZURE_OPENAI_ENDPOINT": "https://example.invalid"}, "AZURE_OPENAI_API_KEY"),
-    "an address of another machine": ({"APP_HOST": "192.0.2.1", "AUTH_MODE": "accounts"}, "APP_HOST"),
+    "an address of another machine": (
+        {"APP_HOST": "192.0.2.1", "AUTH_MODE": "accounts", "SECRET_KEY": SECRET_KEY},
+        "APP_HOST",
+    ),
     "every address without sign-in": ({"APP_HOST": "0.0.0.0"}, "APP_HOST"),  # noqa: S104 - refused
     "every page of the web": ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS"),
 }
