@@ -123,7 +123,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     ledger = LedgerService(database, settings)
     await ledger.settle_lost_calls()
     conductor = Conductor(catalog, provider, limits, price_overrides(settings))
-    canary_key = secrets.token_bytes(32)
+    # Without a lasting key, a conversation has another canary after a restart: its prompts miss the cache once.
+    secret = settings.secret_key
+    canary_key = secret.get_secret_value().encode() if secret else secrets.token_bytes(32)
     runner = TurnRunner(conductor, conversations)
     app.state.database = database
     app.state.runner = runner
