@@ -211,3 +211,15 @@ async def test_the_pages_of_any_other_origin_may_not(shared: httpx2.AsyncClient)
         assert is_refused(refused, 403, "origin_refused")
         for answer in (preflight, refused):
             assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_the_headers_say_what_keeps_pages_out(local: httpx2.AsyncClient) -> None:
+    headers = (await local.get("/healthz")).headers
+    assert headers["Content-Security-Policy"] == (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    )
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
