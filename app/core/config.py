@@ -6,8 +6,9 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator, validate_email
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -141,16 +142,16 @@ class Settings(BaseSettings):
         100, ge=1, description="Model calls of one user per hour; not for the offline engine"
     )
     budget_usd_per_turn: Decimal | None = Field(
-        None, ge=0, description="Model spending of one turn or comparison; empty is unlimited"
+        None, ge=0, max_digits=18, description="Model spending of one turn or comparison; empty is unlimited"
     )
     budget_usd_per_conversation: Decimal | None = Field(
-        None, ge=0, description="Model spending of one conversation; empty is unlimited"
+        None, ge=0, max_digits=18, description="Model spending of one conversation; empty is unlimited"
     )
     budget_usd_per_user_day: Decimal | None = Field(
-        None, ge=0, description="Model spending of one user per UTC day; empty is unlimited"
+        None, ge=0, max_digits=18, description="Model spending of one user per UTC day; empty is unlimited"
     )
     budget_usd_per_day: Decimal | None = Field(
-        None, ge=0, description="Model spending of the whole service per UTC day; empty is unlimited"
+        None, ge=0, max_digits=18, description="Model spending of the whole service per UTC day; empty is unlimited"
     )
     price_overrides: Annotated[Mapping[str, PriceSetting], NoDecode] = Field(
         default_factory=dict, description="Prices by model name, as JSON, that win over the price table's; see below"
@@ -208,6 +209,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"this key {weakness}; make one with: {MAKE_SECRET}")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _no_query(cls, value: str | None) -> str | None:
+        if value is not None and set("?#") & set(value):
+            raise ValueError("leave out what follows ? or #: other addresses are made by adding to this one")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        if value is not None:
+            validate_email(value)
+        return value
+
     @field_validator("smtp_url")
     @classmethod
     def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
@@ -240,8 +255,11 @@ class Settings(BaseSettings):
     @field_validator("openai_base_url", "azure_openai_endpoint", "public_url", "google_discovery_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.lower().startswith(("http://", "https://")):
-            raise ValueError("begin the address with https:// or http://")
+        if value is not None:
+            parts = urlsplit(value)
+            is_whole = parts.scheme.lower() in {"http", "https"} and parts.hostname
+            if not is_whole or not value.isprintable() or " " in value:
+                raise ValueError("write a whole address that begins with https:// or http://")
         return value
 
     @model_validator(mode="after")

@@ -70,7 +70,7 @@ class RequestContext:
                 logger.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=_printable(scope["path"]),
                     status=status,
                     duration_ms=round((time.monotonic() - started) * 1000),
                 )
@@ -132,6 +132,11 @@ def _closing(error: GreenroomError) -> JSONResponse:
     if isinstance(error, RequestTimeout):
         response.headers["Connection"] = "close"
     return response
+
+
+def _printable(path: str) -> str:
+    """The path without what a terminal would act on, if somebody reads the log there."""
+    return path if path.isprintable() else ascii(path)
 
 
 def _request_id(given: str | None) -> str:

@@ -103,3 +103,13 @@ async def test_a_failure_of_ours_is_500_without_internals(
 async def test_ready_needs_the_database_and_healthy_does_not(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/healthz")).json() == {"status": "ok"}
     assert (await client.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_a_path_says_nothing_to_the_terminal_of_whoever_reads_the_log(
+    serve: Serve, openai_settings: MakeSettings, start_log: StartLog
+) -> None:
+    log = start_log(log_format="console")
+    async with serve(openai_settings()) as served:
+        await served.get("/%1b%5b2J%e2%80%ae%c2%9b")
+    assert all(sign in log.getvalue() for sign in ("x1b[2J", "u202e", "x9b"))
+    assert not set("\x1b\u202e\x9b") & set(log.getvalue())
