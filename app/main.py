@@ -121,7 +121,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model_calls=settings.max_model_calls_per_turn,
     )
     ledger = LedgerService(database, settings)
-    await ledger.settle_lost_calls()
+    await ledger.settle_lost_calls(is_starting=True)
     conductor = Conductor(catalog, provider, limits, price_overrides(settings))
     # Without a lasting key, a conversation has another canary after a restart: its prompts miss the cache once.
     secret = settings.secret_key

@@ -90,13 +90,14 @@ class LedgerService:
         async with self.database.reading() as session:
             return limit_headers(await self.limits.of_user(session, owner_id))
 
-    async def settle_lost_calls(self) -> None:
+    async def settle_lost_calls(self, *, is_starting: bool = False) -> None:
         """End the rows of processes that died, at what was reserved, as estimated and incomplete.
 
-        On SQLite, which has one server, those are all open rows; else the ones that are open for too long.
+        Those are the rows that are open for too long; where the server is only just starting, on SQLite, which has no
+        other, all open rows. Safe at any time, also beside other servers.
         """
         now = utc_now()
-        started_before = now if self.database.is_embedded else self.limits.lost_before(now)
+        started_before = now if is_starting and self.database.is_embedded else self.limits.lost_before(now)
         async with self.database.transaction() as session:
             count = await repository.settle_lost(session, started_before=started_before, ended_at=now)
         if count:

@@ -1,7 +1,7 @@
 """The limits as they stand: what the ledger says about each, and the refusal where there is no room."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
@@ -120,7 +120,7 @@ class Limits:
             budget_usd = self._budgets[scope]
             if budget_usd is not None and scope in rows:
                 sums = await repository.figures(session, rows[scope], stale_before=stale_before)
-                found.append(Funds(scope, budget_usd, sums.spent_usd, sums.reserved_usd, sums.open_calls))
+                found.append(Funds(scope, budget_usd, **asdict(sums)))
         return tuple(found)
 
 

@@ -47,6 +47,8 @@ class Figures:
     spent_usd: Decimal
     reserved_usd: Decimal
     open_calls: int
+    lost_usd: Decimal
+    """Reserved by calls that should have ended long ago."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ async def lock_limits(session: AsyncSession, owner_id: UUID, *, is_for_everybody
 
 
 async def figures(session: AsyncSession, rows: RowFilter, *, stale_before: datetime) -> Figures:
-    """What the rows mean for a budget. A call that should have ended long ago counts as spent, at its reservation."""
+    """What the rows mean for a budget. A call that should have ended long ago is lost."""
     is_running = ~HAS_ENDED & (col(ModelCallRow.created_at) >= stale_before)
     is_lost = ~HAS_ENDED & (col(ModelCallRow.created_at) < stale_before)
     query: Any = sqlalchemy.select(
@@ -162,7 +164,7 @@ async def figures(session: AsyncSession, rows: RowFilter, *, stale_before: datet
     ).where(IS_LIMITED, *rows.conditions())
     spent, lost, reserved, open_calls = (await session.exec(query)).one()
     nothing = Decimal(0)
-    return Figures((spent or nothing) + (lost or nothing), reserved or nothing, open_calls)
+    return Figures(spent or nothing, reserved or nothing, open_calls, lost or nothing)
 
 
 async def calls_since(session: AsyncSession, owner_id: UUID, since: datetime) -> tuple[int, datetime | None]:

@@ -151,7 +151,7 @@ def _limits(state: LimitState | None) -> UsageLimits:
             budget_usd=day.budget_usd,
             spent_usd=day.spent_usd,
             left_usd=day.left_usd,
-            reserved_usd=day.reserved_usd,
+            reserved_usd=day.reserved_usd + day.lost_usd,
             seconds_to_reset=seconds_to_midnight(utc_now()),
         )
         if day

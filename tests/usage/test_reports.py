@@ -15,6 +15,7 @@ from app.accounts.models import LOCAL_USER_ID, User
 from app.conversations.models import Conversation
 from app.core.clock import utc_now
 from app.core.database import NANO, Database
+from app.usage.ledger import LedgerService
 from app.usage.models import ModelCallRow
 from app.usage.schemas import GroupBy, UsagePublic
 from app.usage.service import UsageService
@@ -116,6 +117,34 @@ async def test_days_are_those_of_utc_and_both_ends_belong_to_it(
 
     found = await report(database, make_settings, until=DAY.date() + timedelta(days=1))
     assert [(item.key, item.usage.model_calls) for item in found.items] == [("2026-03-01", 2), ("2026-03-02", 1)]
+
+
+async def test_a_lost_call_is_reserved_until_it_is_settled_and_then_in_every_sum(
+    database: Database, make_settings: MakeSettings
+) -> None:
+    now = utc_now()
+    if now.hour == 0:
+        pytest.skip("an hour ago was yesterday")
+    await store(
+        database,
+        open_row("0.25", created_at=now - timedelta(hours=1)),
+        open_row("0.01", created_at=now - timedelta(seconds=5)),
+        row(cost_usd=Decimal("0.5")),
+    )
+    budget = make_settings(budget_usd_per_user_day="2")
+
+    async def figures() -> tuple[Decimal, ...]:
+        found = await UsageService(database, budget, provider="openai").report(owner_id=LOCAL_USER_ID, by=GroupBy.DAY)
+        day = found.limits.user_day
+        assert day is not None
+        return found.total.known_cost_usd, day.spent_usd, day.reserved_usd, day.left_usd
+
+    before = await figures()
+    await LedgerService(database, budget).settle_lost_calls()
+
+    assert before == (Decimal("0.5"), Decimal("0.5"), Decimal("0.26"), Decimal("1.5"))
+    # The young call runs on, also on SQLite: this is not the start of the server.
+    assert await figures() == (Decimal("0.75"), Decimal("0.75"), Decimal("0.01"), Decimal("1.25"))
 
 
 async def test_a_deleted_conversation_stays_in_the_sums_under_no_name(

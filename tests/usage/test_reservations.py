@@ -170,7 +170,7 @@ async def test_the_next_start_settles_what_a_dead_process_left_open(
         open_row("0.1", created_at=now - timedelta(seconds=5), model="young"),
         row(created_at=now - timedelta(hours=1), model="ended"),
     )
-    await LedgerService(database, make_settings()).settle_lost_calls()
+    await LedgerService(database, make_settings()).settle_lost_calls(is_starting=True)
 
     found = {line.model: line for line in await ledger_of(database)}
     assert (found["old"].cost_usd, found["old"].is_estimated, found["old"].is_complete) == (Decimal("0.9"), True, False)
