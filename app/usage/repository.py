@@ -1,7 +1,7 @@
 """All SQL of the ledger, inside the caller's transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -28,16 +28,20 @@ IS_LIMITED = col(ModelCallRow.provider) != OFFLINE
 class LedgerTotals:
     """Sums over some ended calls of the ledger."""
 
-    model_calls: int
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    known_cost_usd: Decimal
-    unpriced_calls: int
+    model_calls: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    known_cost_usd: Decimal = Decimal(0)
+    unpriced_calls: int = 0
     """Calls whose model has no known price; with any of these, the whole cost is unknown."""
-    estimated_calls: int
+    estimated_calls: int = 0
     """Calls without figures from the provider."""
+
+    def __add__(self, other: "LedgerTotals") -> "LedgerTotals":
+        """The sums over the calls of both."""
+        return LedgerTotals(*(left + right for left, right in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)

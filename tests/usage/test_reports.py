@@ -1,5 +1,7 @@
 """`GET /usage`: sums that are the ledger's, to the last nano-dollar, and what is left of the limits."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import delete
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import LOCAL_USER_ID, User
 from app.conversations.models import Conversation
@@ -106,6 +109,46 @@ async def test_every_sum_is_that_of_the_rows(
         assert sums.estimated_calls == sum(line.is_estimated for line in summed)
         for name in SUMMED:
             assert getattr(sums, name) == sum(getattr(line, name) for line in summed)
+
+
+class Interrupting(Database):
+    """A database in which another call ends after each statement that a reader makes."""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        async with super().reading() as session:
+            yield _Interrupted(session, self)  # type: ignore[misc]  # all that is used of a session
+
+
+class _Interrupted:
+    def __init__(self, session: AsyncSession, database: Database) -> None:
+        self._session = session
+        self._database = database
+
+    def get_bind(self) -> Any:
+        return self._session.get_bind()
+
+    async def exec(self, statement: Any) -> Any:
+        result = (await self._session.exec(statement)).freeze()
+        # On SQLite a reader has the picture of its first statement until its transaction ends.
+        await self._session.rollback()
+        await store(self._database, row(created_at=DAY))
+        return result()
+
+
+@pytest.mark.parametrize("by", GroupBy)
+async def test_the_total_is_that_of_the_groups_also_when_calls_end_meanwhile(
+    database: Database, make_settings: MakeSettings, by: GroupBy
+) -> None:
+    await store(database, row(created_at=DAY))
+    busy = Interrupting(database.url)
+    try:
+        found = await report(busy, make_settings, by=by)
+    finally:
+        await busy.dispose()
+
+    assert len(await ledger_of(database)) > 2, "calls ended while the report was made"
+    assert found.total.model_calls == sum(item.usage.model_calls for item in found.items) == 1
 
 
 async def test_days_are_those_of_utc_and_both_ends_belong_to_it(
