@@ -23,7 +23,6 @@ from app.orchestration.turn import Brief, TurnTask
 from app.providers.base import Provider
 from app.usage import service as usage_service
 from app.usage.ledger import LedgerService
-from app.usage.prices import price_overrides
 from plugins.cost.prices import Tokens, price_usd
 
 logger = structlog.get_logger(__name__)
@@ -132,7 +131,7 @@ class ComparisonService:
             function=technique,
             input_tokens=0,
             output_tokens=0,
-            bound_usd=price_usd(model, Tokens(0), provider=provider, overrides=price_overrides(self._settings)),
+            bound_usd=price_usd(model, Tokens(0), provider=provider, overrides=self._ledger.prices),
         )
 
     def _task(self, request: CompareRequest, technique: str, ledger: Ledger, canary: str) -> TurnTask:

@@ -1,7 +1,7 @@
 """The ledger that turns are given: a row is reserved before a call is made, and completed when it has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -22,10 +22,9 @@ from app.usage import repository
 from app.usage.admission import Scope
 from app.usage.limits import CallScope, Limits, budget_name, check_room, limit_headers, midnight_before
 from app.usage.models import ModelCallRow
-from app.usage.prices import price_overrides
 from app.usage.repository import RowFilter
 from plugins.cost.plugin import Allowance, Spending
-from plugins.cost.prices import OFFLINE, list_price
+from plugins.cost.prices import NO_OVERRIDES, OFFLINE, PriceOverride, list_price
 
 LEAST_USD = NANO
 """What a call costs at least whose bound is not known yet."""
@@ -36,10 +35,12 @@ logger = structlog.get_logger(__name__)
 class LedgerService:
     """Books model calls and holds them to the limits. The offline engine has none."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, prices: Mapping[str, PriceOverride] = NO_OVERRIDES
+    ) -> None:
         self.database = database
         self.limits = Limits(settings)
-        self._prices = price_overrides(settings)
+        self.prices = prices
         # Only one of this server's connections waits for the lock of the limits: the others are there for the turns.
         self._turnstile = asyncio.Lock()
 
@@ -80,7 +81,7 @@ class LedgerService:
             return
         async with self.database.reading() as session:
             state = await self.limits.state(session, CallScope(owner_id, conversation_id=conversation_id))
-        is_priced = list_price(model, provider, overrides=self._prices) is not None
+        is_priced = list_price(model, provider, overrides=self.prices) is not None
         check_room(state, bound_usd=LEAST_USD if is_priced else None)
 
     async def headers(self, *, owner_id: UUID, provider: str) -> dict[str, str]:
