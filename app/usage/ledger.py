@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
@@ -51,25 +51,32 @@ class LedgerService:
         scope = CallScope(owner_id, conversation_id=conversation_id, turn_id=turn_id)
         return ScopedLedger(self, scope, question_sets=question_sets)
 
-    async def of_comparison(self, places: Sequence[PlannedCall], *, owner_id: UUID) -> list["ScopedLedger"]:
+    @asynccontextmanager
+    async def of_comparison(
+        self, places: Sequence[PlannedCall], *, owner_id: UUID
+    ) -> AsyncIterator[list["ScopedLedger"]]:
         """A ledger for each of these calls, which share one budget; their places in the hour are taken at once.
 
-        Each must be released when its work is over.
+        Places that no call needed are free again after the block, each by itself: one failure keeps none of the others.
 
         Raises:
             RateLimited, BudgetExhausted: there is no room for all of them. Nothing is booked.
         """
         scope = CallScope(owner_id, comparison_id=uuid4())
         if any(place.provider == OFFLINE for place in places):
-            return [ScopedLedger(self, scope) for _ in places]
+            yield [ScopedLedger(self, scope) for _ in places]
+            return
         rows = [_open_row(uuid4(), place, scope) for place in places]
-        try:
-            await finished(self._take_places(rows, scope))
-        except asyncio.CancelledError:
-            for row in rows:
-                await self.take_back(row.id)
-            raise
-        return [ScopedLedger(self, scope, place=row.id) for row in rows]
+        ledgers = [ScopedLedger(self, scope, place=row.id) for row in rows]
+        async with AsyncExitStack() as taken:
+            try:
+                await finished(self._take_places(rows, scope))
+            except asyncio.CancelledError:
+                # They may have been taken before the cancel came.
+                _release_at_end(taken, ledgers)
+                raise
+            _release_at_end(taken, ledgers)
+            yield ledgers
 
     async def check(self, *, owner_id: UUID, provider: str, model: str, conversation_id: UUID | None = None) -> None:
         """Refuse a turn that has no room for its first call, without booking anything.
@@ -222,6 +229,11 @@ class ScopedLedger:
             else:
                 await repository.change(session, booking, ended_at=now, **figures)
         logger.info("model_call", **figures | {"cost_usd": None if call.cost_usd is None else str(call.cost_usd)})
+
+
+def _release_at_end(taken: AsyncExitStack, ledgers: Sequence[ScopedLedger]) -> None:
+    for ledger in ledgers:
+        taken.push_async_callback(ledger.release)
 
 
 def _open_row(call_id: UUID, planned: PlannedCall, scope: CallScope) -> ModelCallRow:
