@@ -11,7 +11,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.owners import kept_owner
-from app.core.clock import utc_now
+from app.core.clock import midnight, utc_now
 from app.core.config import Settings
 from app.core.database import NANO, Database
 from app.core.errors import NotFound
@@ -20,7 +20,7 @@ from app.orchestration.events import ModelCall
 from app.orchestration.ledger import Booking, PlannedCall
 from app.usage import repository
 from app.usage.admission import Scope
-from app.usage.limits import CallScope, Limits, budget_name, check_room, limit_headers, midnight_before
+from app.usage.limits import CallScope, Limits, budget_name, check_room, limit_headers
 from app.usage.models import ModelCallRow
 from app.usage.repository import RowFilter
 from plugins.cost.plugin import Allowance, Spending
@@ -196,7 +196,7 @@ class ScopedLedger:
     async def spending(self) -> Spending:
         """See `Ledger`."""
         scope = self._scope
-        today = RowFilter(owner_id=scope.owner_id, since=midnight_before(utc_now()))
+        today = RowFilter(owner_id=scope.owner_id, since=midnight(utc_now().date()))
         async with self._service.database.reading() as session:
             conversation = await repository.totals(session, RowFilter(conversation_id=scope.conversation_id))
             day = await repository.totals(session, today)
