@@ -1,5 +1,6 @@
 """`python -m app`: serve with the settings of the environment, under debugpy when `DEBUG_MODE` asks for it."""
 
+import asyncio
 import shlex
 import signal
 import socket
@@ -10,7 +11,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from app.core.config import Settings
-from app.core.errors import CatalogError
+from app.core.errors import CatalogError, NotReady
 from app.core.logging import configure_logging
 
 SHUTDOWN_SECONDS = 3
@@ -56,7 +57,7 @@ def main() -> int:
         if settings.debug_mode:
             _start_debugger(settings)
         return _serve(settings, listener)
-    except _CannotListen as error:
+    except _CannotStart as error:
         _complain(str(error))
         return 3
 
@@ -65,6 +66,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     # Only now: importing Semantic Kernel takes a second, which a wrong setting or a waiting debugger should not.
     from app.main import create_app  # noqa: PLC0415
 
+    asyncio.run(_reach_database(settings))
     try:
         app = create_app(settings)
     except CatalogError as error:
@@ -84,8 +86,21 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     return 0 if server.started else 3
 
 
-class _CannotListen(Exception):
-    """An address or a port that is taken or not there."""
+class _CannotStart(Exception):
+    """Something outside that is not there, or taken; says what to change."""
+
+
+async def _reach_database(settings: Settings) -> None:
+    """Try the database first: the server would end with the driver's long report, which names neither."""
+    from app.core.database import Database  # noqa: PLC0415
+
+    database = Database(settings.async_database_url)
+    try:
+        await database.ping()
+    except NotReady as error:
+        raise _CannotStart(f"cannot reach the database at {database.place}; check DATABASE_URL") from error
+    finally:
+        await database.dispose()
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -98,7 +113,7 @@ def _bind(settings: Settings) -> socket.socket:
     except OSError as error:
         listener.close()
         where = f"{settings.app_host} port {settings.app_port}"
-        raise _CannotListen(f"cannot listen on {where}: {error.strerror}; set APP_HOST or APP_PORT") from error
+        raise _CannotStart(f"cannot listen on {where}: {error.strerror}; set APP_HOST or APP_PORT") from error
     return listener
 
 
@@ -109,7 +124,7 @@ def _start_debugger(settings: Settings) -> None:
     try:
         debugpy.listen((settings.debug_host, settings.debug_port))
     except (OSError, RuntimeError) as error:
-        raise _CannotListen(f"debugpy cannot listen on {where}: {error}; set DEBUG_HOST or DEBUG_PORT") from error
+        raise _CannotStart(f"debugpy cannot listen on {where}: {error}; set DEBUG_HOST or DEBUG_PORT") from error
     if settings.debug_wait:
         print(f"Waiting for a debugger on {settings.debug_host}:{settings.debug_port}", flush=True)  # noqa: T201
         debugpy.wait_for_client()

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -54,7 +54,7 @@ from app.providers.base import Provider
 from app.providers.registry import active_provider
 from app.usage.endpoints import router as usage_router
 from app.usage.ledger import LedgerService
-from app.usage.prices import price_overrides
+from app.usage.prices import price_overrides, warn_of_uncounted
 from app.usage.service import UsageService
 
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
@@ -106,66 +106,83 @@ def create_app(
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open what the application needs, in the order of need, and close it the other way round."""
-    settings: Settings = app.state.settings
-    catalog: Catalog = app.state.catalog
+    """Open what the application needs, in the order of need, and close it the other way round.
+
+    What was opened is closed also when a later step of the start fails.
+    """
     provider: Provider = app.state.provider
-    database = Database(settings.async_database_url)
+    catalog: Catalog = app.state.catalog
+    async with AsyncExitStack() as opened:
+        await _open(app, opened)
+        logger.info("started", provider=provider.name, model=provider.default_model, agents=list(catalog.specialists))
+        yield
+    logger.info("stopped")
+
+
+async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
+    settings: Settings = app.state.settings
+    provider: Provider = app.state.provider
+    prices = price_overrides(settings)
+    database = app.state.database = Database(settings.async_database_url)
+    opened.push_async_callback(database.dispose)
+    opened.push_async_callback(provider.close)
     await database.migrate()
     conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=settings.turn_deadline_seconds)
-    await conversations.end_interrupted_turns()
-    limits = TurnLimits(
-        silence_seconds=settings.turn_timeout_seconds,
-        deadline_seconds=settings.turn_deadline_seconds,
-        handoffs=settings.max_handoffs_per_turn,
-        model_calls=settings.max_model_calls_per_turn,
-    )
-    ledger = LedgerService(database, settings)
-    await ledger.settle_lost_calls()
-    conductor = Conductor(catalog, provider, limits, price_overrides(settings))
-    # Without a lasting key, a conversation has another canary after a restart: its prompts miss the cache once.
-    secret = settings.secret_key
-    canary_key = secret.get_secret_value().encode() if secret else secrets.token_bytes(32)
-    runner = TurnRunner(conductor, conversations)
-    app.state.database = database
-    app.state.runner = runner
     app.state.conversations = conversations
-    audit = AuditLog(database)
+    await conversations.end_interrupted_turns()
+    ledger = LedgerService(database, settings, prices)
+    await ledger.settle_lost_calls(is_starting=True)
+    warn_of_uncounted(settings, provider, prices)
+    conductor = Conductor(app.state.catalog, provider, _turn_limits(settings), prices)
+    runner = app.state.runner = TurnRunner(conductor, conversations)
     accounts = open_accounts(settings, database, cancel_turns=runner.cancel_all_of, passwords=app.state.passwords)
-    await tidy(database, utc_now())
     app.state.accounts = accounts
+    opened.push_async_callback(accounts.stop)
+    await tidy(database, utc_now())
     app.state.exports = ExportService(conversations)
     app.state.usage = UsageService(database, settings, provider=provider.name)
     app.state.personal_export = PersonalExport(conversations, accounts)
+    _add_turns(app, conductor, ledger)
+    # Last, and so the first to stop: turns and comparisons use all the others.
+    opened.push_async_callback(app.state.comparison.stop)
+    opened.push_async_callback(runner.stop)
+
+
+def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> None:
+    """The services that call models."""
+    settings: Settings = app.state.settings
+    # Without a lasting key, a conversation has another canary after a restart: its prompts miss the cache once.
+    secret = settings.secret_key
+    canary_key = secret.get_secret_value().encode() if secret else secrets.token_bytes(32)
+    audit = AuditLog(app.state.database)
     app.state.chat = ChatService(
         settings=settings,
-        catalog=catalog,
-        provider=provider,
-        conversations=conversations,
-        runner=runner,
+        catalog=app.state.catalog,
+        provider=app.state.provider,
+        conversations=app.state.conversations,
+        runner=app.state.runner,
         ledger=ledger,
         audit=audit,
         canary_key=canary_key,
     )
     app.state.comparison = ComparisonService(
         settings=settings,
-        catalog=catalog,
-        provider=provider,
+        catalog=app.state.catalog,
+        provider=app.state.provider,
         conductor=conductor,
         ledger=ledger,
         audit=audit,
         canary_key=canary_key,
     )
-    logger.info("started", provider=provider.name, model=provider.default_model, agents=list(catalog.specialists))
-    try:
-        yield
-    finally:
-        await runner.stop()
-        await app.state.comparison.stop()
-        await accounts.stop()
-        await provider.close()
-        await database.dispose()
-        logger.info("stopped")
+
+
+def _turn_limits(settings: Settings) -> TurnLimits:
+    return TurnLimits(
+        silence_seconds=settings.turn_timeout_seconds,
+        deadline_seconds=settings.turn_deadline_seconds,
+        handoffs=settings.max_handoffs_per_turn,
+        model_calls=settings.max_model_calls_per_turn,
+    )
 
 
 async def healthz() -> dict[str, str]:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-import structlog
-
 from app.accounts.audit import AuditLog
 from app.accounts.models import AuditKind
 from app.chat.schemas import MESSAGE_CHARACTERS, PracticeRequest
@@ -14,8 +12,6 @@ from app.orchestration.catalog import Catalog
 from app.providers.base import Provider
 from plugins.cost.prices import context_window
 from plugins.security.screen import screen
-
-logger = structlog.get_logger(__name__)
 
 
 def check_names(
@@ -62,7 +58,6 @@ async def check_texts(request: PracticeRequest, audit: AuditLog, *, owner_id: UU
         verdict = screen(text, max_characters=MESSAGE_CHARACTERS)
         if not verdict.is_allowed:
             reasons = [reason.value for reason in verdict.reasons]
-            logger.warning("input_rejected", field=field, reasons=reasons, score=verdict.score)
             await audit.write(
                 AuditKind.INPUT_REJECTED, user_id=owner_id, field=field, reasons=reasons, score=verdict.score
             )

@@ -23,7 +23,6 @@ from app.orchestration.turn import Brief, TurnTask
 from app.providers.base import Provider
 from app.usage import service as usage_service
 from app.usage.ledger import LedgerService
-from app.usage.prices import price_overrides
 from plugins.cost.prices import Tokens, price_usd
 
 logger = structlog.get_logger(__name__)
@@ -72,29 +71,20 @@ class ComparisonService:
             TurnInterrupted: the server stopped.
             GreenroomError: every technique failed; the first one's problem.
         """
-        names = request.techniques
         check_names(
             self._catalog,
             self._provider,
             interview_type=request.interview_type,
-            techniques={f"techniques.{place}": name for place, name in enumerate(names)},
+            techniques={f"techniques.{place}": name for place, name in enumerate(request.techniques)},
             model=request.model,
         )
         await check_texts(request, self._audit, owner_id=owner_id)
         started = time.monotonic()
-        canary = canary_for(self._canary_key, uuid4())
-        places = [self._place(request, name) for name in names]
+        places = [self._place(request, name) for name in request.techniques]
         # At once: of two comparisons that look at the ledger together, one may be too many.
-        ledgers = await self._ledger.of_comparison(places, owner_id=owner_id)
-        try:
-            trials = [
-                _Trial(self._conductor, self._task(request, name, ledger, canary), request.interview_type)
-                for name, ledger in zip(names, ledgers, strict=True)
-            ]
+        async with self._ledger.of_comparison(places, owner_id=owner_id) as ledgers:
+            trials = self._trials(request, ledgers)
             await self._run(trials)
-        finally:
-            for ledger in ledgers:
-                await ledger.release()
         if all(trial.error for trial in trials):
             raise next(trial.error for trial in trials if trial.error)
         model = trials[0].task.model
@@ -108,6 +98,13 @@ class ComparisonService:
     async def limit_headers(self, *, owner_id: UUID) -> dict[str, str]:
         """See `LedgerService.headers`."""
         return await self._ledger.headers(owner_id=owner_id, provider=self._provider.name)
+
+    def _trials(self, request: CompareRequest, ledgers: Sequence[Ledger]) -> list["_Trial"]:
+        canary = canary_for(self._canary_key, uuid4())
+        return [
+            _Trial(self._conductor, self._task(request, name, ledger, canary), request.interview_type)
+            for name, ledger in zip(request.techniques, ledgers, strict=True)
+        ]
 
     async def _run(self, trials: Sequence["_Trial"]) -> None:
         """Run them at the same time."""
@@ -132,7 +129,7 @@ class ComparisonService:
             function=technique,
             input_tokens=0,
             output_tokens=0,
-            bound_usd=price_usd(model, Tokens(0), provider=provider, overrides=price_overrides(self._settings)),
+            bound_usd=price_usd(model, Tokens(0), provider=provider, overrides=self._ledger.prices),
         )
 
     def _task(self, request: CompareRequest, technique: str, ledger: Ledger, canary: str) -> TurnTask:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -35,15 +36,22 @@ DELTA_SECONDS = 0.04
 logger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A turn that runs here."""
+
+    task: asyncio.Task[None]
+    owner_id: UUID
+
+
 class TurnRunner:
     """Owns the tasks of the running turns of this process."""
 
     def __init__(self, conductor: Conductor, conversations: ConversationService) -> None:
         self._conductor = conductor
         self._conversations = conversations
-        self._tasks: dict[UUID, asyncio.Task[None]] = {}
-        self._owners: dict[UUID, UUID] = {}
-        """Of each running turn."""
+        self._running: dict[UUID, _Running] = {}
+        """By turn."""
         self._is_stopping = False
 
     def start(self, task: TurnTask, *, owner_id: UUID, conversation_id: UUID) -> None:
@@ -52,36 +60,31 @@ class TurnRunner:
             task, conversation_id=conversation_id, conductor=self._conductor, conversations=self._conversations
         )
         running = asyncio.create_task(self._run(run), name=f"turn-{task.turn_id}")
-        self._tasks[task.turn_id] = running
-        self._owners[task.turn_id] = owner_id
-        running.add_done_callback(lambda _: self._forget(task.turn_id))
+        self._running[task.turn_id] = _Running(running, owner_id)
+        running.add_done_callback(lambda _: self._running.pop(task.turn_id, None))
 
     async def cancel(self, turn_id: UUID) -> bool:
         """Stop the turn and wait until it has stopped. False when it does not run here."""
-        running = self._tasks.get(turn_id)
+        running = self._running.get(turn_id)
         if running is None:
             return False
-        _cancel(running)
-        await asyncio.wait({running})
+        _cancel(running.task)
+        await asyncio.wait({running.task})
         return True
 
     async def cancel_all_of(self, owner_id: UUID) -> None:
         """Stop what runs here for this user, and wait until it has stopped."""
-        turns = [turn_id for turn_id, owner in self._owners.items() if owner == owner_id]
+        turns = [turn_id for turn_id, running in self._running.items() if running.owner_id == owner_id]
         await asyncio.gather(*(self.cancel(turn_id) for turn_id in turns))
 
     async def stop(self) -> None:
         """End every running turn: the server stops."""
         self._is_stopping = True
-        running = list(self._tasks.values())
+        running = [turn.task for turn in self._running.values()]
         for task in running:
             _cancel(task)
         if running:
             await asyncio.wait(running)
-
-    def _forget(self, turn_id: UUID) -> None:
-        self._tasks.pop(turn_id, None)
-        self._owners.pop(turn_id, None)
 
     async def _run(self, run: "_TurnRun") -> None:
         with structlog.contextvars.bound_contextvars(

@@ -30,7 +30,6 @@ from app.orchestration.catalog import Catalog
 from app.orchestration.turn import Brief, PastMessage, TurnTask
 from app.providers.base import Provider
 from app.usage.ledger import LedgerService
-from app.usage.prices import price_overrides
 from plugins.cost.prices import list_price
 
 logger = structlog.get_logger(__name__)
@@ -142,7 +141,7 @@ class ChatService:
         )
 
     def _model(self, name: str) -> ModelPublic:
-        price = list_price(name, provider=self._provider.name, overrides=price_overrides(self._settings))
+        price = list_price(name, provider=self._provider.name, overrides=self._ledger.prices)
         return ModelPublic(
             name=name,
             is_default=name == self._provider.default_model,

@@ -337,24 +337,12 @@ class ConversationService:
         self, session: AsyncSession, conversation: Conversation, opening: TurnOpening
     ) -> OpenedTurn:
         now = utc_now()
+        # Read before the turn's own message is there.
         history = await repository.messages(session, conversation.id, last=HISTORY_MESSAGES)
         earlier = await repository.requests_before(
             session, conversation.id, history[0].created_at if history else now, last=EARLIER_REQUESTS
         )
-        turn = Turn(
-            id=uuid4(),
-            owner_id=conversation.owner_id,
-            conversation_id=conversation.id,
-            model=opening.model,
-            idempotency_key=opening.idempotency_key,
-            request_hash=opening.request_hash,
-            started_at=now,
-        )
-        session.add(turn)
-        await session.flush()
-        repository.add_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
-        started = log_line(TurnStarted(conversation_id=conversation.id, turn_id=turn.id))
-        await repository.append_events(session, turn.id, [started], at=now)
+        turn = await self._store_turn(session, conversation, opening)
         level = conversation.experience_level
         return OpenedTurn(
             turn_id=turn.id,
@@ -374,6 +362,25 @@ class ConversationService:
             ),
             seen_questions=await repository.question_texts(session, conversation.id, last=SEEN_QUESTIONS),
         )
+
+    async def _store_turn(self, session: AsyncSession, conversation: Conversation, opening: TurnOpening) -> Turn:
+        """The running turn with its message and the first line of its log."""
+        now = utc_now()
+        turn = Turn(
+            id=uuid4(),
+            owner_id=conversation.owner_id,
+            conversation_id=conversation.id,
+            model=opening.model,
+            idempotency_key=opening.idempotency_key,
+            request_hash=opening.request_hash,
+            started_at=now,
+        )
+        session.add(turn)
+        await session.flush()
+        repository.add_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
+        started = log_line(TurnStarted(conversation_id=conversation.id, turn_id=turn.id))
+        await repository.append_events(session, turn.id, [started], at=now)
+        return turn
 
     async def _locked(self, session: AsyncSession, conversation_id: UUID, owner_id: UUID) -> Conversation:
         return _found(await repository.owned(session, Conversation, conversation_id, owner_id=owner_id, is_locked=True))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 from alembic.config import Config
 from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from app.core.config import REPOSITORY_ROOT
 from app.core.errors import NotReady
 
 NANO = Decimal("0.000000001")
+POSTGRESQL_PORT = 5432
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -108,6 +110,13 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
+    @property
+    def place(self) -> str:
+        """Where it is, for an operator: a file, or host and port; never with a password."""
+        if self.is_embedded:
+            return str(self.url.database)
+        return f"{self.url.host or 'localhost'}:{self.url.port or POSTGRESQL_PORT}"
+
     async def ping(self) -> None:
         """Ask the database for a sign of life.
 
@@ -117,7 +126,8 @@ class Database:
         try:
             async with self.engine.connect() as connection:
                 await connection.exec_driver_sql("SELECT 1")
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            # Of a connection that cannot be opened, SQLAlchemy passes on the driver's own errors.
             raise NotReady("The database does not answer.") from error
 
     async def migrate(self) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.core.tokens import most_tokens
 from app.orchestration.events import ModelCall
-from app.providers.metered import CallPlan
+from app.providers.metered import CallPlan, MeasuredCall
 from plugins.cost.plugin import Spending
 from plugins.cost.prices import OFFLINE, PriceOverride, Tokens, context_window, list_price, output_limit, price_usd
 
@@ -17,6 +17,10 @@ AGENT_OUTPUT_TOKENS = 4_096
 
 QUESTION_OUTPUT_TOKENS, REASONING_OUTPUT_TOKENS = 1_500, 8_000
 """As much as a technique may answer: for each question, and once for recommendations and reasoning."""
+
+SILENT_TOKENS_PER_SECOND = 200
+"""As fast as a model is taken to think where nobody says how much it did: faster than most are, to be on the safe side.
+"""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,20 @@ def planned_call(
         output_tokens=tokens.output,
         bound_usd=price_usd(model, tokens, provider=provider, overrides=overrides),
     )
+
+
+def booked_output_tokens(call: MeasuredCall, *, output_bound: int) -> int:
+    """The output to book for a call that ended, where `output_bound` tokens were reserved.
+
+    A call that was stopped or broke off comes without usage, and a reasoning model may have thought for a minute
+    without a word: booked by what was seen, it would be free, and no budget would hold whoever stops each call. The
+    reservation is as much as it can have been, but would charge an answer of thousands of tokens to somebody who
+    changed their mind after a second. So it is what the model can have written in the time, within the reservation.
+    """
+    if call.is_complete or not call.is_estimated:
+        return call.output_tokens
+    in_the_time = -(-call.duration_ms * SILENT_TOKENS_PER_SECOND // 1000)
+    return max(call.output_tokens, min(in_the_time, output_bound))
 
 
 def technique_output_tokens(question_count: int) -> int:

@@ -20,12 +20,20 @@ from app.orchestration.events import (
     UsageUpdated,
 )
 from app.orchestration.images import without_images
-from app.orchestration.ledger import AGENT_OUTPUT_TOKENS, Booking, Ledger, OutputCap, output_cap, planned_call
+from app.orchestration.ledger import (
+    AGENT_OUTPUT_TOKENS,
+    Booking,
+    Ledger,
+    OutputCap,
+    booked_output_tokens,
+    output_cap,
+    planned_call,
+)
 from app.orchestration.mending import storable
 from app.orchestration.questions import QuestionSet
 from app.providers.base import Provider, Sampling
 from app.providers.metered import CallPlan, MeasuredCall
-from plugins.cost.prices import NO_OVERRIDES, PriceOverride, Tokens, price_usd
+from plugins.cost.prices import NO_OVERRIDES, PriceOverride, Tokens, list_price, price_usd
 
 Emit = Callable[[ConductedEvent], None]
 Recall = Callable[[UUID, int], Awaitable[QuestionSet | None]]
@@ -265,10 +273,11 @@ class TurnState:
     async def call_ended(self, agent: str, booking: Booking, call: MeasuredCall) -> None:
         """See CallObserver. The row of the ledger is there before the event says so."""
         self._touch()
+        output_tokens = self._output_tokens(call)
         tokens = Tokens(
             input=call.input_tokens,
             cached_input=call.cached_input_tokens,
-            output=call.output_tokens,
+            output=output_tokens,
             reasoning=call.reasoning_tokens,
         )
         measured = ModelCall(
@@ -278,7 +287,7 @@ class TurnState:
             function=self._function,
             input_tokens=call.input_tokens,
             cached_input_tokens=call.cached_input_tokens,
-            output_tokens=call.output_tokens,
+            output_tokens=output_tokens,
             reasoning_tokens=call.reasoning_tokens,
             is_estimated=call.is_estimated,
             is_complete=call.is_complete,
@@ -295,6 +304,11 @@ class TurnState:
         """See CallObserver. Withheld output fails the turn also where it could do without the call."""
         if not self._is_optional or isinstance(error, OutputWithheld):
             self.fail(error)
+
+    def _output_tokens(self, call: MeasuredCall) -> int:
+        """As many as to book. Without a price nothing is charged, so there an estimate is only what was seen."""
+        price = list_price(self.task.model, self.provider.name, overrides=self.prices)
+        return booked_output_tokens(call, output_bound=self._output_bound) if any(price or ()) else call.output_tokens
 
     async def _settle(self, booking: Booking, call: ModelCall) -> None:
         try:

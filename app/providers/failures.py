@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
+import httpx2
 import openai
 
 from app.core.errors import GreenroomError, ProviderError, ProviderUnavailable
@@ -28,6 +29,16 @@ def provider_failure(error: BaseException, *, has_begun: bool = False) -> Greenr
         if isinstance(cause, openai.APIStatusError):
             return _status_failure(cause)
     return ProviderError("The model provider broke off or sent something unreadable. Try again.")
+
+
+def costs_nothing(error: BaseException) -> bool:
+    """Whether a call that failed before its answer began cannot have been charged.
+
+    Only the provider's own refusal is sure, and a connection that was never made. Where a connection broke or went
+    silent later, the provider may have read the request and worked on the answer.
+    """
+    unsent = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
+    return any(isinstance(cause, openai.APIStatusError | unsent) for cause in _causes(error))
 
 
 def _status_failure(error: openai.APIStatusError) -> GreenroomError:

@@ -21,8 +21,8 @@ from semantic_kernel.contents.utils.finish_reason import FinishReason
 from typing_extensions import override
 
 from app.core.errors import OutputWithheld, ProviderError
-from app.core.tokens import CHARACTERS_PER_TOKEN
-from app.providers.failures import provider_failure
+from app.core.tokens import estimated_tokens
+from app.providers.failures import costs_nothing, provider_failure
 from app.providers.output import CanaryFound, Messages, OutputGuard, WholeCalls, contents, with_instruction
 
 logger = structlog.get_logger(__name__)
@@ -30,7 +30,10 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class MeasuredCall:
-    """What one call took. Tokens are the provider's own count unless `is_estimated`."""
+    """What one call took. Tokens are the provider's own count unless `is_estimated`.
+
+    Of a call that broke off, an estimated output is what arrived; the model may have thought about more.
+    """
 
     input_tokens: int
     cached_input_tokens: int
@@ -47,6 +50,8 @@ class CallPlan:
 
     request_bytes: int
     """Of everything the model reads: messages, tools and output schema, as JSON."""
+    input_tokens: int
+    """An estimate of the same, for a call whose usage the provider does not tell."""
     max_output_tokens: int | None
     """The maximum that the request sets."""
 
@@ -106,8 +111,9 @@ class MeteredChatCompletion(ChatCompletionClientBase):
     ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
         observer: CallObserver = self.observer
         marked = with_instruction(chat_history, self.canary.instruction)
-        booking = await observer.call_started(self.agent, _plan(self.inner, marked, settings))
-        meter, guard, calls = _Meter(marked), OutputGuard(self.canary), WholeCalls()
+        plan = _plan(self.inner, marked, settings)
+        booking = await observer.call_started(self.agent, plan)
+        meter, guard, calls = _Meter(plan), OutputGuard(self.canary), WholeCalls()
         try:
             stream = self.inner._inner_get_streaming_chat_message_contents(marked, settings, function_invoke_attempt)
             # Closed here: a reader that leaves early would leave the connection to the garbage collector.
@@ -129,7 +135,7 @@ class MeteredChatCompletion(ChatCompletionClientBase):
             observer.call_failed(withheld)
             raise withheld from None
         except Exception as error:
-            meter.is_refused = not meter.has_begun
+            meter.is_refused = not meter.has_begun and costs_nothing(error)
             failure = provider_failure(error, has_begun=meter.has_begun)
             observer.call_failed(failure)
             raise failure from error
@@ -150,6 +156,7 @@ def _plan(inner: ChatCompletionClientBase, history: ChatHistory, settings: Promp
     text = json.dumps([messages, sent], ensure_ascii=False, default=str)
     return CallPlan(
         request_bytes=len(text.encode("utf-8", "surrogatepass")),
+        input_tokens=estimated_tokens(text),
         max_output_tokens=sent.get("max_completion_tokens") or sent.get("max_tokens"),
     )
 
@@ -157,15 +164,15 @@ def _plan(inner: ChatCompletionClientBase, history: ChatHistory, settings: Promp
 class _Meter:
     """Adds up one response."""
 
-    def __init__(self, chat_history: ChatHistory) -> None:
+    def __init__(self, plan: CallPlan) -> None:
         self.is_complete = False
         self.has_begun = False
         self.is_refused = False
-        """The provider answered nothing but an error, for which nobody is charged."""
-        self._history = chat_history
+        """The provider refused the call or was never reached, for which nobody is charged."""
+        self._plan = plan
         self._usage: CompletionUsage | None = None
         self._finish_reason: FinishReason | None = None
-        self._output_characters = 0
+        self._output: list[str] = []
         self._started = time.monotonic()
 
     def read(self, messages: Messages) -> None:
@@ -177,8 +184,8 @@ class _Meter:
                 self._usage = usage
             self._finish_reason = message.finish_reason or self._finish_reason
             text, calls = contents(message)
-            self._output_characters += len(text)
-            self._output_characters += sum(len(f"{call.name or ''}{call.arguments or ''}") for call in calls)
+            self._output.append(text)
+            self._output.extend(f"{call.name or ''}{call.arguments or ''}" for call in calls)
 
     def close(self) -> None:
         """The stream ended. Without a finish reason it was cut, and what came must not pass for an answer.
@@ -197,11 +204,10 @@ class _Meter:
         duration_ms = round((time.monotonic() - self._started) * 1000)
         usage = self._usage
         if usage is None:
-            characters = 0 if self.is_refused else sum(len(message.content) for message in self._history.messages)
             return MeasuredCall(
-                input_tokens=characters // CHARACTERS_PER_TOKEN,
+                input_tokens=0 if self.is_refused else self._plan.input_tokens,
                 cached_input_tokens=0,
-                output_tokens=self._output_characters // CHARACTERS_PER_TOKEN,
+                output_tokens=estimated_tokens("".join(self._output)),
                 reasoning_tokens=0,
                 is_estimated=not self.is_refused,
                 is_complete=self.is_complete,

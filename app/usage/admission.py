@@ -39,11 +39,13 @@ class Funds:
     scope: Scope
     budget_usd: Decimal
     spent_usd: Decimal = Decimal(0)
-    """By calls that have ended, and by those whose process died, which nobody knows better than their reservation."""
+    """By calls that have ended."""
     reserved_usd: Decimal = Decimal(0)
     """By calls that run."""
     open_calls: int = 0
     """Calls that run and may cost something."""
+    lost_usd: Decimal = Decimal(0)
+    """Reserved by calls whose process died and that nobody has settled yet. Spent, for all that anybody knows."""
 
     @property
     def left_usd(self) -> Decimal:
@@ -55,11 +57,12 @@ class Funds:
 
         A bound of None is a call of unknown price: no budget can count it, so it is refused only when nothing is left.
         """
-        if self.spent_usd >= self.budget_usd:
+        taken_usd = self.spent_usd + self.lost_usd
+        if taken_usd >= self.budget_usd:
             return Reason.SPENT
         if bound_usd is None or self.open_calls == 0:
             return None
-        fits = self.spent_usd + self.reserved_usd + bound_usd <= self.budget_usd
+        fits = taken_usd + self.reserved_usd + bound_usd <= self.budget_usd
         return None if fits else Reason.HELD
 
 

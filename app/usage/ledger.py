@@ -1,8 +1,8 @@
 """The ledger that turns are given: a row is reserved before a call is made, and completed when it has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.owners import kept_owner
-from app.core.clock import utc_now
+from app.core.clock import midnight, utc_now
 from app.core.config import Settings
 from app.core.database import NANO, Database
 from app.core.errors import NotFound
@@ -20,12 +20,11 @@ from app.orchestration.events import ModelCall
 from app.orchestration.ledger import Booking, PlannedCall
 from app.usage import repository
 from app.usage.admission import Scope
-from app.usage.limits import CallScope, Limits, budget_name, check_room, limit_headers, midnight_before
+from app.usage.limits import CallScope, Limits, budget_name, check_room, limit_headers
 from app.usage.models import ModelCallRow
-from app.usage.prices import price_overrides
 from app.usage.repository import RowFilter
 from plugins.cost.plugin import Allowance, Spending
-from plugins.cost.prices import OFFLINE, list_price
+from plugins.cost.prices import NO_OVERRIDES, OFFLINE, PriceOverride, list_price
 
 LEAST_USD = NANO
 """What a call costs at least whose bound is not known yet."""
@@ -36,10 +35,12 @@ logger = structlog.get_logger(__name__)
 class LedgerService:
     """Books model calls and holds them to the limits. The offline engine has none."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, prices: Mapping[str, PriceOverride] = NO_OVERRIDES
+    ) -> None:
         self.database = database
         self.limits = Limits(settings)
-        self._prices = price_overrides(settings)
+        self.prices = prices
         # Only one of this server's connections waits for the lock of the limits: the others are there for the turns.
         self._turnstile = asyncio.Lock()
 
@@ -50,25 +51,32 @@ class LedgerService:
         scope = CallScope(owner_id, conversation_id=conversation_id, turn_id=turn_id)
         return ScopedLedger(self, scope, question_sets=question_sets)
 
-    async def of_comparison(self, places: Sequence[PlannedCall], *, owner_id: UUID) -> list["ScopedLedger"]:
+    @asynccontextmanager
+    async def of_comparison(
+        self, places: Sequence[PlannedCall], *, owner_id: UUID
+    ) -> AsyncIterator[list["ScopedLedger"]]:
         """A ledger for each of these calls, which share one budget; their places in the hour are taken at once.
 
-        Each must be released when its work is over.
+        Places that no call needed are free again after the block, each by itself: one failure keeps none of the others.
 
         Raises:
             RateLimited, BudgetExhausted: there is no room for all of them. Nothing is booked.
         """
         scope = CallScope(owner_id, comparison_id=uuid4())
         if any(place.provider == OFFLINE for place in places):
-            return [ScopedLedger(self, scope) for _ in places]
+            yield [ScopedLedger(self, scope) for _ in places]
+            return
         rows = [_open_row(uuid4(), place, scope) for place in places]
-        try:
-            await finished(self._take_places(rows, scope))
-        except asyncio.CancelledError:
-            for row in rows:
-                await self.take_back(row.id)
-            raise
-        return [ScopedLedger(self, scope, place=row.id) for row in rows]
+        ledgers = [ScopedLedger(self, scope, place=row.id) for row in rows]
+        async with AsyncExitStack() as taken:
+            try:
+                await finished(self._take_places(rows, scope))
+            except asyncio.CancelledError:
+                # They may have been taken before the cancel came.
+                _release_at_end(taken, ledgers)
+                raise
+            _release_at_end(taken, ledgers)
+            yield ledgers
 
     async def check(self, *, owner_id: UUID, provider: str, model: str, conversation_id: UUID | None = None) -> None:
         """Refuse a turn that has no room for its first call, without booking anything.
@@ -80,7 +88,7 @@ class LedgerService:
             return
         async with self.database.reading() as session:
             state = await self.limits.state(session, CallScope(owner_id, conversation_id=conversation_id))
-        is_priced = list_price(model, provider, overrides=self._prices) is not None
+        is_priced = list_price(model, provider, overrides=self.prices) is not None
         check_room(state, bound_usd=LEAST_USD if is_priced else None)
 
     async def headers(self, *, owner_id: UUID, provider: str) -> dict[str, str]:
@@ -90,13 +98,14 @@ class LedgerService:
         async with self.database.reading() as session:
             return limit_headers(await self.limits.of_user(session, owner_id))
 
-    async def settle_lost_calls(self) -> None:
+    async def settle_lost_calls(self, *, is_starting: bool = False) -> None:
         """End the rows of processes that died, at what was reserved, as estimated and incomplete.
 
-        On SQLite, which has one server, those are all open rows; else the ones that are open for too long.
+        Those are the rows that are open for too long; where the server is only just starting, on SQLite, which has no
+        other, all open rows. Safe at any time, also beside other servers.
         """
         now = utc_now()
-        started_before = now if self.database.is_embedded else self.limits.lost_before(now)
+        started_before = now if is_starting and self.database.is_embedded else self.limits.lost_before(now)
         async with self.database.transaction() as session:
             count = await repository.settle_lost(session, started_before=started_before, ended_at=now)
         if count:
@@ -187,7 +196,7 @@ class ScopedLedger:
     async def spending(self) -> Spending:
         """See `Ledger`."""
         scope = self._scope
-        today = RowFilter(owner_id=scope.owner_id, since=midnight_before(utc_now()))
+        today = RowFilter(owner_id=scope.owner_id, since=midnight(utc_now().date()))
         async with self._service.database.reading() as session:
             conversation = await repository.totals(session, RowFilter(conversation_id=scope.conversation_id))
             day = await repository.totals(session, today)
@@ -220,6 +229,11 @@ class ScopedLedger:
             else:
                 await repository.change(session, booking, ended_at=now, **figures)
         logger.info("model_call", **figures | {"cost_usd": None if call.cost_usd is None else str(call.cost_usd)})
+
+
+def _release_at_end(taken: AsyncExitStack, ledgers: Sequence[ScopedLedger]) -> None:
+    for ledger in ledgers:
+        taken.push_async_callback(ledger.release)
 
 
 def _open_row(call_id: UUID, planned: PlannedCall, scope: CallScope) -> ModelCallRow:

@@ -1,7 +1,7 @@
 """The limits as they stand: what the ledger says about each, and the refusal where there is no room."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.clock import utc_now
+from app.core.clock import midnight, utc_now
 from app.core.config import Settings
 from app.core.errors import BudgetExhausted, RateLimited
 from app.usage import repository
@@ -87,7 +87,7 @@ class Limits:
     async def of_user(self, session: AsyncSession, owner_id: UUID) -> LimitState:
         """The limits that are the user's own, for the user to see."""
         funds = await self._read(
-            session, {Scope.USER_DAY: RowFilter(owner_id=owner_id, since=midnight_before(utc_now()))}
+            session, {Scope.USER_DAY: RowFilter(owner_id=owner_id, since=midnight(utc_now().date()))}
         )
         return LimitState(await self.quota(session, owner_id), funds)
 
@@ -103,14 +103,14 @@ class Limits:
 
     async def funds(self, session: AsyncSession, scope: CallScope) -> tuple[Funds, ...]:
         """Every budget that is set and applies, the narrowest first."""
-        midnight = midnight_before(utc_now())
-        rows = {Scope.USER_DAY: RowFilter(owner_id=scope.owner_id, since=midnight)}
+        today = midnight(utc_now().date())
+        rows = {Scope.USER_DAY: RowFilter(owner_id=scope.owner_id, since=today)}
         if scope.conversation_id is not None:
             # Of the owner: what somebody else's conversation has cost is nobody's business.
             rows[Scope.CONVERSATION] = RowFilter(owner_id=scope.owner_id, conversation_id=scope.conversation_id)
         if scope.turn_id is not None or scope.comparison_id is not None:
             rows[Scope.TURN] = RowFilter(turn_id=scope.turn_id, comparison_id=scope.comparison_id)
-        rows[Scope.SERVICE_DAY] = RowFilter(since=midnight)
+        rows[Scope.SERVICE_DAY] = RowFilter(since=today)
         return await self._read(session, rows)
 
     async def _read(self, session: AsyncSession, rows: Mapping[Scope, RowFilter]) -> tuple[Funds, ...]:
@@ -120,7 +120,7 @@ class Limits:
             budget_usd = self._budgets[scope]
             if budget_usd is not None and scope in rows:
                 sums = await repository.figures(session, rows[scope], stale_before=stale_before)
-                found.append(Funds(scope, budget_usd, sums.spent_usd, sums.reserved_usd, sums.open_calls))
+                found.append(Funds(scope, budget_usd, **asdict(sums)))
         return tuple(found)
 
 
@@ -151,14 +151,9 @@ def limit_headers(state: LimitState) -> dict[str, str]:
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
 
 
-def midnight_before(now: datetime) -> datetime:
-    """When the UTC day began."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
 def seconds_to_midnight(now: datetime) -> int:
     """Until the UTC day ends; at least one."""
-    return max(ceil((midnight_before(now) + timedelta(days=1) - now).total_seconds()), 1)
+    return max(ceil((midnight(now.date()) + timedelta(days=1) - now).total_seconds()), 1)
 
 
 def budget_name(scope: Scope) -> str:

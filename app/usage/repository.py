@@ -1,7 +1,7 @@
 """All SQL of the ledger, inside the caller's transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -28,16 +28,20 @@ IS_LIMITED = col(ModelCallRow.provider) != OFFLINE
 class LedgerTotals:
     """Sums over some ended calls of the ledger."""
 
-    model_calls: int
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    known_cost_usd: Decimal
-    unpriced_calls: int
+    model_calls: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    known_cost_usd: Decimal = Decimal(0)
+    unpriced_calls: int = 0
     """Calls whose model has no known price; with any of these, the whole cost is unknown."""
-    estimated_calls: int
+    estimated_calls: int = 0
     """Calls without figures from the provider."""
+
+    def __add__(self, other: "LedgerTotals") -> "LedgerTotals":
+        """The sums over the calls of both."""
+        return LedgerTotals(*(left + right for left, right in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Figures:
     spent_usd: Decimal
     reserved_usd: Decimal
     open_calls: int
+    lost_usd: Decimal
+    """Reserved by calls that should have ended long ago."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ async def lock_limits(session: AsyncSession, owner_id: UUID, *, is_for_everybody
 
 
 async def figures(session: AsyncSession, rows: RowFilter, *, stale_before: datetime) -> Figures:
-    """What the rows mean for a budget. A call that should have ended long ago counts as spent, at its reservation."""
+    """What the rows mean for a budget. A call that should have ended long ago is lost."""
     is_running = ~HAS_ENDED & (col(ModelCallRow.created_at) >= stale_before)
     is_lost = ~HAS_ENDED & (col(ModelCallRow.created_at) < stale_before)
     query: Any = sqlalchemy.select(
@@ -162,7 +168,7 @@ async def figures(session: AsyncSession, rows: RowFilter, *, stale_before: datet
     ).where(IS_LIMITED, *rows.conditions())
     spent, lost, reserved, open_calls = (await session.exec(query)).one()
     nothing = Decimal(0)
-    return Figures((spent or nothing) + (lost or nothing), reserved or nothing, open_calls)
+    return Figures(spent or nothing, reserved or nothing, open_calls, lost or nothing)
 
 
 async def calls_since(session: AsyncSession, owner_id: UUID, since: datetime) -> tuple[int, datetime | None]:

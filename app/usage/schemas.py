@@ -80,7 +80,9 @@ class BudgetLimit(BaseModel):
     budget_usd: Money
     spent_usd: Money
     left_usd: Money
-    reserved_usd: Annotated[Money, Field(description="Of what is left, what running calls may still take")]
+    reserved_usd: Annotated[
+        Money, Field(description="Of what is left, what calls that run, or were lost with their server, may have taken")
+    ]
     seconds_to_reset: int
 
 

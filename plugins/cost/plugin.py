@@ -60,9 +60,6 @@ class Spending:
     allowances: tuple[Allowance, ...] = ()
 
 
-NOTHING_SPENT = Spending(cost_usd=Decimal(0), model_calls=0, input_tokens=0, output_tokens=0, question_sets=0)
-
-
 class CostPlugin:
     """Costs as kernel functions.
 

@@ -20,9 +20,10 @@ from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import Brief, TurnLimits, TurnTask
 from app.providers.base import Sampling
 from app.providers.registry import active_provider
-from plugins.cost.plugin import NOTHING_SPENT, Spending
+from plugins.cost.plugin import Spending
 from tests.answers import JOB_DESCRIPTION, question
 
+NOTHING_SPENT = Spending(cost_usd=Decimal(0), model_calls=0, input_tokens=0, output_tokens=0, question_sets=0)
 CANARY = canary_for(b"key", UUID(int=1))
 
 

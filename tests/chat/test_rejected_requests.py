@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.answers import JOB_DESCRIPTION
 from tests.chat.client import chat, conversations, named_fields, only_conversation, problem_of, said
@@ -99,9 +100,12 @@ async def test_a_screened_out_message_reaches_no_model_and_is_not_stored(
     serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, message: str
 ) -> None:
     async with serve(openai_settings()) as client:
-        response = await client.post("/api/v1/chat", json={"message": message, "job_description": JOB_DESCRIPTION})
+        with capture_logs() as lines:
+            response = await client.post("/api/v1/chat", json={"message": message, "job_description": JOB_DESCRIPTION})
         problem = problem_of(response, status=422, code="input_rejected")
         stored = await conversations(client)
+
+    assert [line["kind"] for line in lines if "reasons" in line] == ["input_rejected"], "said once, by the audit"
 
     assert named_fields(problem) == {"message"}
     assert stored == []

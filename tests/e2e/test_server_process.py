@@ -109,6 +109,24 @@ def test_a_taken_port_is_said_in_one_line_and_the_database_is_left_alone(tmp_pat
     assert not (tmp_path / "greenroom.db").exists(), "another server may be using it"
 
 
+UNREACHABLE = {
+    "nobody listens": "postgresql://greenroom:hunter2@127.0.0.1:{port}/greenroom",
+    "no such folder": "sqlite:///{folder}/missing/greenroom.db",
+}
+
+
+@pytest.mark.parametrize("case", UNREACHABLE)
+def test_a_database_that_cannot_be_reached_is_said_in_one_line(case: str, tmp_path: Path) -> None:
+    port = free_port()
+    place = {"nobody listens": f"127.0.0.1:{port}", "no such folder": f"{tmp_path}/missing/greenroom.db"}[case]
+    with launched(tmp_path, DATABASE_URL=UNREACHABLE[case].format(port=port, folder=tmp_path)) as server:
+        output, _ = server.process.communicate()
+
+    assert server.process.returncode == 3
+    assert output == ""
+    assert server.log == f"greenroom: cannot reach the database at {place}; check DATABASE_URL\n"
+
+
 def test_a_port_is_taken_as_soon_as_another_server_starts_and_not_only_when_it_serves(tmp_path: Path) -> None:
     port, debug_port = str(free_port()), str(free_port())
     starting, late = tmp_path / "starting", tmp_path / "late"

@@ -13,8 +13,8 @@ NANO = Decimal("0.000000001")
 AMOUNTS = st.integers(0, 10**10).map(lambda nanos: nanos * NANO)
 
 
-def funds(spent: str, reserved: str = "0", open_calls: int = 0, *, budget: str = "1") -> Funds:
-    return Funds(Scope.USER_DAY, Decimal(budget), Decimal(spent), Decimal(reserved), open_calls)
+def funds(spent: str, reserved: str = "0", open_calls: int = 0, *, budget: str = "1", lost: str = "0") -> Funds:
+    return Funds(Scope.USER_DAY, Decimal(budget), Decimal(spent), Decimal(reserved), open_calls, Decimal(lost))
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,9 @@ def funds(spent: str, reserved: str = "0", open_calls: int = 0, *, budget: str =
         (funds("0.2", "0.9", 2), "0", Reason.HELD),
         (funds("0.2", "0.9", 2), None, None),  # Of unknown price: no budget can count it.
         (funds("1", "0", 0), None, Reason.SPENT),
+        (funds("0.2", lost="0.7"), "1", None),
+        (funds("0.2", lost="0.8"), "0.1", Reason.SPENT),
+        (funds("0.2", "0.3", 1, lost="0.4"), "0.2", Reason.HELD),
     ],
 )
 def test_who_is_admitted(fund: Funds, bound: str | None, reason: Reason | None) -> None:

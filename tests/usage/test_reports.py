@@ -1,5 +1,7 @@
 """`GET /usage`: sums that are the ledger's, to the last nano-dollar, and what is left of the limits."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import delete
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import LOCAL_USER_ID, User
 from app.conversations.models import Conversation
 from app.core.clock import utc_now
 from app.core.database import NANO, Database
+from app.usage.ledger import LedgerService
 from app.usage.models import ModelCallRow
 from app.usage.schemas import GroupBy, UsagePublic
 from app.usage.service import UsageService
@@ -107,6 +111,46 @@ async def test_every_sum_is_that_of_the_rows(
             assert getattr(sums, name) == sum(getattr(line, name) for line in summed)
 
 
+class Interrupting(Database):
+    """A database in which another call ends after each statement that a reader makes."""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        async with super().reading() as session:
+            yield _Interrupted(session, self)  # type: ignore[misc]  # all that is used of a session
+
+
+class _Interrupted:
+    def __init__(self, session: AsyncSession, database: Database) -> None:
+        self._session = session
+        self._database = database
+
+    def get_bind(self) -> Any:
+        return self._session.get_bind()
+
+    async def exec(self, statement: Any) -> Any:
+        result = (await self._session.exec(statement)).freeze()
+        # On SQLite a reader has the picture of its first statement until its transaction ends.
+        await self._session.rollback()
+        await store(self._database, row(created_at=DAY))
+        return result()
+
+
+@pytest.mark.parametrize("by", GroupBy)
+async def test_the_total_is_that_of_the_groups_also_when_calls_end_meanwhile(
+    database: Database, make_settings: MakeSettings, by: GroupBy
+) -> None:
+    await store(database, row(created_at=DAY))
+    busy = Interrupting(database.url)
+    try:
+        found = await report(busy, make_settings, by=by)
+    finally:
+        await busy.dispose()
+
+    assert len(await ledger_of(database)) > 2, "calls ended while the report was made"
+    assert found.total.model_calls == sum(item.usage.model_calls for item in found.items) == 1
+
+
 async def test_days_are_those_of_utc_and_both_ends_belong_to_it(
     database: Database, make_settings: MakeSettings
 ) -> None:
@@ -116,6 +160,34 @@ async def test_days_are_those_of_utc_and_both_ends_belong_to_it(
 
     found = await report(database, make_settings, until=DAY.date() + timedelta(days=1))
     assert [(item.key, item.usage.model_calls) for item in found.items] == [("2026-03-01", 2), ("2026-03-02", 1)]
+
+
+async def test_a_lost_call_is_reserved_until_it_is_settled_and_then_in_every_sum(
+    database: Database, make_settings: MakeSettings
+) -> None:
+    now = utc_now()
+    if now.hour == 0:
+        pytest.skip("an hour ago was yesterday")
+    await store(
+        database,
+        open_row("0.25", created_at=now - timedelta(hours=1)),
+        open_row("0.01", created_at=now - timedelta(seconds=5)),
+        row(cost_usd=Decimal("0.5")),
+    )
+    budget = make_settings(budget_usd_per_user_day="2")
+
+    async def figures() -> tuple[Decimal, ...]:
+        found = await UsageService(database, budget, provider="openai").report(owner_id=LOCAL_USER_ID, by=GroupBy.DAY)
+        day = found.limits.user_day
+        assert day is not None
+        return found.total.known_cost_usd, day.spent_usd, day.reserved_usd, day.left_usd
+
+    before = await figures()
+    await LedgerService(database, budget).settle_lost_calls()
+
+    assert before == (Decimal("0.5"), Decimal("0.5"), Decimal("0.26"), Decimal("1.5"))
+    # The young call runs on, also on SQLite: this is not the start of the server.
+    assert await figures() == (Decimal("0.75"), Decimal("0.75"), Decimal("0.01"), Decimal("1.25"))
 
 
 async def test_a_deleted_conversation_stays_in_the_sums_under_no_name(

@@ -1,13 +1,17 @@
 """Reserving and settling: every limit holds whoever asks at the same time, and nothing stays open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.engine import URL
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import LOCAL_USER_ID, User
 from app.core.clock import utc_now
@@ -17,6 +21,7 @@ from app.core.errors import BudgetExhausted, RateLimited
 from app.orchestration.ledger import Booking
 from app.usage.ledger import LedgerService, ScopedLedger
 from app.usage.limits import CallScope
+from app.usage.models import ModelCallRow
 from tests.conftest import MakeSettings
 from tests.conversations.stories import call
 from tests.usage.rows import ledger_of, open_row, planned, row, store
@@ -170,7 +175,7 @@ async def test_the_next_start_settles_what_a_dead_process_left_open(
         open_row("0.1", created_at=now - timedelta(seconds=5), model="young"),
         row(created_at=now - timedelta(hours=1), model="ended"),
     )
-    await LedgerService(database, make_settings()).settle_lost_calls()
+    await LedgerService(database, make_settings()).settle_lost_calls(is_starting=True)
 
     found = {line.model: line for line in await ledger_of(database)}
     assert (found["old"].cost_usd, found["old"].is_estimated, found["old"].is_complete) == (Decimal("0.9"), True, False)
@@ -195,60 +200,156 @@ async def test_a_call_that_ends_after_it_was_given_up_is_booked_as_it_was(
     assert (found.cost_usd, found.is_estimated, found.is_complete) == (Decimal("0.2"), False, True)
 
 
-@pytest.mark.parametrize("rounds", range(6))
+class Moment(StrEnum):
+    """Where a transaction is held."""
+
+    BEGINNING = "before anything is written"
+    END = "before the commit"
+
+
+class Holding(Database):
+    """A database whose next transaction waits until it may go on; those after it do not."""
+
+    def __init__(self, url: URL, moment: Moment) -> None:
+        super().__init__(url)
+        self.is_there = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+        self.rows_written = 0
+        self._moment = moment
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        async with super().transaction() as session:
+            if self._moment is Moment.BEGINNING:
+                await self._hold(session)
+            yield session
+            if self._moment is Moment.END:
+                await self._hold(session)
+
+    async def _hold(self, session: AsyncSession) -> None:
+        if self.is_there.is_set():
+            return
+        await session.flush()
+        self.rows_written = sum(isinstance(row, ModelCallRow) for row in session.identity_map.values())
+        self.is_there.set()
+        await self.may_go_on.wait()
+
+
+@asynccontextmanager
+async def holding(database: Database, moment: Moment) -> AsyncIterator[Holding]:
+    held = Holding(database.url, moment)
+    try:
+        yield held
+    finally:
+        await held.dispose()
+
+
+async def cancelled_at(held: Holding, work: Coroutine[Any, Any, Any], *, times: int = 1) -> None:
+    """Cancel the work while its transaction is held; it ends as cancelled, and only when the transaction has ended."""
+    task = asyncio.create_task(work)
+    await held.is_there.wait()
+    for _ in range(times):
+        task.cancel()
+        # The cancel has arrived when the loop has been round.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not task.done(), "the transaction is still held"
+    held.may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("moment", Moment)
 async def test_a_cancel_while_reserving_leaves_nothing_open(
-    database: Database, make_settings: MakeSettings, rounds: int
+    database: Database, make_settings: MakeSettings, moment: Moment
+) -> None:
+    async with holding(database, moment) as held:
+        await cancelled_at(held, ledger(held, make_settings()).reserve(planned()))
+        assert held.rows_written == (1 if moment is Moment.END else 0)
+    assert await ledger_of(database) == []
+
+
+async def test_a_cancel_before_the_reservation_began_leaves_nothing_open(
+    database: Database, make_settings: MakeSettings
 ) -> None:
     asking = asyncio.create_task(ledger(database, make_settings()).reserve(planned()))
-    for _ in range(rounds):
-        await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert await ledger_of(database) == []
 
 
-async def test_a_cancel_while_settling_books_the_call_all_the_same(
-    database: Database, make_settings: MakeSettings
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_cancel_while_a_comparison_takes_its_places_leaves_nothing_open(
+    database: Database, make_settings: MakeSettings, moment: Moment
 ) -> None:
-    ours = ledger(database, make_settings())
-    booking = await ours.reserve(planned())
-    settling = asyncio.create_task(ours.settle(booking, call()))
-    for _ in range(3):
-        await asyncio.sleep(0)
-        settling.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await settling
+    async def compare(service: LedgerService) -> None:
+        async with service.of_comparison([planned("0"), planned("0")], owner_id=LOCAL_USER_ID):
+            pytest.fail("it was cancelled before")
+
+    async with holding(database, moment) as held:
+        await cancelled_at(held, compare(LedgerService(held, make_settings())))
+        assert held.rows_written == (2 if moment is Moment.END else 0)
+    assert await ledger_of(database) == []
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_cancel_while_settling_books_the_call_all_the_same(
+    database: Database, make_settings: MakeSettings, moment: Moment
+) -> None:
+    booking = await ledger(database, make_settings()).reserve(planned())
+    async with holding(database, moment) as held:
+        await cancelled_at(held, ledger(held, make_settings()).settle(booking, call()), times=3)
     (found,) = await ledger_of(database)
     assert found.ended_at is not None
     assert found.cost_usd == Decimal("0.000075")
 
 
-async def test_a_comparison_takes_its_places_together_or_not_at_all(
+async def test_comparisons_take_their_places_together_or_not_at_all(
     database: Database, make_settings: MakeSettings
 ) -> None:
     service = LedgerService(database, make_settings(rate_limit_calls_per_hour=5))
     places = [planned("0", function=name) for name in ("zero_shot", "few_shot")]
-    taken = await asyncio.gather(
-        *(service.of_comparison(places, owner_id=LOCAL_USER_ID) for _ in range(4)), return_exceptions=True
-    )
-    first, second, *refused = sorted(taken, key=lambda found: isinstance(found, BaseException))
-    assert isinstance(first, list)
-    assert isinstance(second, list)
-    assert [type(error) for error in refused] == [RateLimited, RateLimited]
-    assert len({found.comparison_id for found in await ledger_of(database)}) == 2
+    async with AsyncExitStack() as running:
+        taken = await asyncio.gather(
+            *(running.enter_async_context(service.of_comparison(places, owner_id=LOCAL_USER_ID)) for _ in range(4)),
+            return_exceptions=True,
+        )
+        first, _, *refused = sorted(taken, key=lambda found: isinstance(found, BaseException))
+        assert isinstance(first, list)
+        assert [type(error) for error in refused] == [RateLimited, RateLimited]
+        assert len({found.comparison_id for found in await ledger_of(database)}) == 2
 
-    # A first call takes the place that is there, a second one asks for another.
-    booking = await first[0].reserve(planned(function="zero_shot"))
-    await first[0].settle(booking, call())
-    await first[0].reserve(planned(function="repair"))
-    with pytest.raises(RateLimited):
+        # A first call takes the place that is there, a second one asks for another.
+        booking = await first[0].reserve(planned(function="zero_shot"))
+        await first[0].settle(booking, call())
         await first[0].reserve(planned(function="repair"))
-    await first[1].release()
-    for unused in second:
-        await unused.release()
-    assert [found.function for found in await ledger_of(database)].count("repair") == 1
-    assert len(await ledger_of(database)) == 2
+        with pytest.raises(RateLimited):
+            await first[0].reserve(planned(function="repair"))
+    assert [found.function for found in await ledger_of(database)] == [None, "repair"]
+
+
+class FailingOnce(LedgerService):
+    """A ledger that fails to take back the first place that it is asked for."""
+
+    has_failed = False
+
+    async def take_back(self, call_id: UUID) -> None:
+        if not self.has_failed:
+            self.has_failed = True
+            raise RuntimeError("no connection")
+        await super().take_back(call_id)
+
+
+async def test_a_place_that_cannot_be_given_back_keeps_none_of_the_others(
+    database: Database, make_settings: MakeSettings
+) -> None:
+    service = FailingOnce(database, make_settings())
+    places = [planned("0", function=name) for name in ("zero_shot", "few_shot", "persona")]
+    with pytest.raises(RuntimeError, match="no connection"):
+        async with service.of_comparison(places, owner_id=LOCAL_USER_ID):
+            assert len(await ledger_of(database)) == 3
+    assert len(await ledger_of(database)) == 1
 
 
 async def test_the_offline_engine_reserves_nothing_and_is_booked_when_it_has_ended(
