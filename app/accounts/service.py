@@ -141,7 +141,7 @@ class AccountService:
             self._using.audit.add(session, AuditKind.ACCOUNT_DELETED, user_id=None)
 
     async def _confirmed(self, caller: Caller, password: str | None, client_address: str | None) -> User:
-        """The calling user, who has just shown again who they are. It counts as an attempt to sign in."""
+        """The calling user, who has just shown again who they are."""
         async with self._database.reading() as session:
             user = await repository.user_by_id(session, caller.user_id)
         if user is None:
@@ -151,7 +151,7 @@ class AccountService:
             if not is_fresh:
                 raise Unauthorized("Sign in again first: the last time is more than ten minutes ago.")
             return user
-        attempt = Attempt(Action.SIGN_IN, user.email or "", client_address)
+        attempt = Attempt(Action.PASSWORD_AGAIN, user.email or "", client_address)
         await self._using.throttle.take(attempt)
         if not await self._is_password(user, password or "", attempt):
             raise Unauthorized("The password is wrong.")

@@ -19,7 +19,7 @@ from tests.accounts.people import ANN, BEN, OTHER_PASSWORD, PASSWORD, Clock, che
 from tests.chat.client import named_fields, problem_of
 from tests.conftest import MakeSettings
 
-HOME = "192.0.2.7"
+HOME, STRANGER = "192.0.2.7", "198.51.100.1"
 
 
 @pytest.fixture
@@ -131,10 +131,11 @@ async def test_a_code_takes_five_tries_however_many_come_at_once(
         (kept,) = (await session.exec(select(ResetCode))).all()
     assert kept.tries_left == 0
     assert code.replace("-", "") not in kept.model_dump_json()
-    # Also for somebody whom the limit lets through again.
+    # Also for somebody whom the limit lets through again, and from elsewhere.
     clock.forward(seconds=61)
-    with pytest.raises(Unauthorized):
-        await reset.confirm(ANN, code, OTHER_PASSWORD, client_address=HOME)
+    for address in (HOME, STRANGER):
+        with pytest.raises(Unauthorized):
+            await reset.confirm(ANN, code, OTHER_PASSWORD, client_address=address)
 
 
 async def test_a_new_code_replaces_the_old_one(accounts: Accounts, mail_box: MailBox) -> None:
@@ -162,7 +163,24 @@ async def test_a_reset_lets_the_owner_in_again_whom_guesses_have_locked_out(
     signs = accounts.sign_ins.accounts
     for _ in range(5):
         with pytest.raises(Unauthorized):
-            await signs.sign_in(ANN, "wrong", client_address="198.51.100.1")
+            await signs.sign_in(ANN, "wrong", client_address=STRANGER)
     await accounts.reset.request(ANN, client_address=HOME)
     await accounts.reset.confirm(ANN, await mail_box.code(), OTHER_PASSWORD, client_address=HOME)
     await signs.sign_in(ANN, OTHER_PASSWORD, client_address=HOME)
+
+
+async def test_a_stranger_who_asks_for_codes_keeps_nobody_out(accounts: Accounts, mail_box: MailBox) -> None:
+    reset = accounts.reset
+    for _ in range(5):
+        await reset.request(ANN, client_address=STRANGER)
+        with pytest.raises(Unauthorized):
+            await reset.confirm(ANN, "WRONG", PASSWORD, client_address=STRANGER)
+    with pytest.raises(RateLimited):
+        await reset.request(ANN, client_address=STRANGER)
+    with pytest.raises(RateLimited):
+        await reset.confirm(ANN, "WRONG", PASSWORD, client_address=STRANGER)
+    await mail_box.message(5)
+
+    await reset.request(ANN, client_address=HOME)
+    await reset.confirm(ANN, await mail_box.code(6), OTHER_PASSWORD, client_address=HOME)
+    await accounts.sign_ins.accounts.sign_in(ANN, OTHER_PASSWORD, client_address=HOME)

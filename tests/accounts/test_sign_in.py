@@ -330,6 +330,18 @@ async def test_a_stolen_access_token_does_not_guess_the_password_faster(accounts
         await signs.accounts.delete(caller, PASSWORD, client_address=HOME)
 
 
+async def test_somebody_signed_in_changes_and_deletes_while_strangers_guess(accounts: Accounts) -> None:
+    signs = await made(accounts)
+    caller = await accounts.caller((await enter(signs)).access_token)
+    for _ in range(5):
+        with pytest.raises(Unauthorized):
+            await enter(signs, ANN, "wrong", client_address="198.51.100.1")
+    with pytest.raises(RateLimited):
+        await enter(signs)
+    await signs.accounts.change_password(caller, PASSWORD, OTHER_PASSWORD, client_address=HOME)
+    await signs.accounts.delete(caller, OTHER_PASSWORD, client_address=HOME)
+
+
 async def test_registering_is_limited(accounts: Accounts) -> None:
     signs = await made(accounts)
     for _ in range(4):
