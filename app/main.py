@@ -11,11 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.accounts.assembly import open_accounts, tidy
+from app.accounts.assembly import open_accounts
 from app.accounts.audit import AuditLog
 from app.accounts.endpoints import current_owner
 from app.accounts.endpoints import router as accounts_router
 from app.accounts.passwords import PasswordHasher
+from app.accounts.retention import tidy
 from app.apidocs.document import GreenroomApi
 from app.apidocs.endpoints import add_documentation
 from app.bank.endpoints import router as bank_router
@@ -28,7 +29,7 @@ from app.chat.service import ChatService
 from app.conversations.endpoints import router as conversations_router
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
-from app.core.clock import utc_now
+from app.core.background import Housekeeping
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.edge import add_edge
@@ -131,8 +132,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.runner = runner
     app.state.conversations = conversations
     audit = AuditLog(database)
-    accounts = open_accounts(settings, database, cancel_turns=runner.cancel_all_of, passwords=app.state.passwords)
-    await tidy(database, utc_now())
+    # The comparisons come below: they, too, are asked only when somebody leaves.
+    cancel_work = [runner.cancel_all_of, lambda owner_id: app.state.comparison.cancel_all_of(owner_id)]  # noqa: PLW0108 - not there yet
+    accounts = open_accounts(settings, database, cancel_work=cancel_work, passwords=app.state.passwords)
+    housekeeping = Housekeeping([lambda: tidy(database)])
+    await housekeeping.start()
     app.state.accounts = accounts
     app.state.exports = ExportService(conversations)
     app.state.usage = UsageService(database, settings, provider=provider.name)
@@ -160,6 +164,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await housekeeping.stop()
         await runner.stop()
         await app.state.comparison.stop()
         await accounts.stop()

@@ -3,7 +3,7 @@
 Transactions are drawn here; none is open while a password is hashed.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -27,8 +27,8 @@ from app.core.errors import EmailTaken, InvalidRequest, RegistrationClosed, Unau
 FRESH_SIGN_IN = timedelta(minutes=10)
 """So recent a sign-in stands for a password where there is none."""
 
-CancelTurns = Callable[[UUID], Awaitable[None]]
-"""Stops what runs for a user."""
+CancelWork = Callable[[UUID], Awaitable[None]]
+"""Stops some of what runs for a user, and waits until it has stopped."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Collaborators:
 class AccountService:
     """What people do with their accounts."""
 
-    def __init__(self, using: Collaborators, *, cancel_turns: CancelTurns) -> None:
+    def __init__(self, using: Collaborators, *, cancel_work: Sequence[CancelWork]) -> None:
         self._using = using
         self._database = using.database
-        self._cancel_turns = cancel_turns
+        self._cancel_work = cancel_work
 
     async def register(self, email: str, password: str, *, client_address: str | None) -> User:
         """Make an account.
@@ -132,7 +132,8 @@ class AccountService:
             RateLimited: too many wrong ones.
         """
         user = await self._confirmed(caller, password, client_address)
-        await self._cancel_turns(user.id)
+        for cancel in self._cancel_work:
+            await cancel(user.id)
         async with self._database.transaction() as session:
             await repository.held_user(session, user.id)
             await repository.depersonalise_audit(session, user.id)
