@@ -29,6 +29,7 @@ from tests.model_server import ModelServer, Silence
 from tests.usage.rows import open_row, planned, row, store
 
 JOB = "Senior Zymurgist at Quokka Breweries. Ferment things in PostgreSQL."
+PATIENCE_SECONDS = 10
 OPENAI = {"openai_api_key": "sk-test-key", "default_model": "gpt-4o", "provider_max_retries": 0}
 
 
@@ -156,10 +157,12 @@ async def test_what_runs_is_stopped_first(
     async with serve_accounts(**settings) as client:
         ann = await newcomer(client)
         chat = asyncio.create_task(ann.request("POST", "/chat", json={"message": "senior backend interview"}))
-        await model_server.until(lambda: len(model_server.requests) == 2 and model_server.answers_in_flight == 1)
+        await model_server.until(
+            lambda: len(model_server.requests) == 2 and model_server.answers_in_flight == 1, PATIENCE_SECONDS
+        )
         deleted = await ann.request("DELETE", "/me", json={"password": PASSWORD})
         answered = await chat
-        await model_server.until(lambda: model_server.answers_in_flight == 0)
+        await model_server.until(lambda: model_server.answers_in_flight == 0, PATIENCE_SECONDS)
     rows = await dump(database_url)
 
     assert deleted.status_code == 204
@@ -178,10 +181,10 @@ async def test_a_comparison_is_stopped_first_too(
     async with serve_accounts(**settings) as client:
         ann = await newcomer(client)
         compared = asyncio.create_task(ann.request("POST", "/compare", json=comparison))
-        await model_server.until(lambda: model_server.answers_in_flight == 2)
+        await model_server.until(lambda: model_server.answers_in_flight == 2, PATIENCE_SECONDS)
         deleted = await ann.request("DELETE", "/me", json={"password": PASSWORD})
         problem_of(await compared, status=404, code="not_found")
-        await model_server.until(lambda: model_server.answers_in_flight == 0)
+        await model_server.until(lambda: model_server.answers_in_flight == 0, PATIENCE_SECONDS)
     rows = await dump(database_url)
 
     assert deleted.status_code == 204
