@@ -11,11 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.accounts.assembly import open_accounts, tidy
+from app.accounts.assembly import open_accounts
 from app.accounts.audit import AuditLog
 from app.accounts.endpoints import current_owner
 from app.accounts.endpoints import router as accounts_router
 from app.accounts.passwords import PasswordHasher
+from app.accounts.retention import tidy
 from app.apidocs.document import GreenroomApi
 from app.apidocs.endpoints import add_documentation
 from app.bank.endpoints import router as bank_router
@@ -28,7 +29,7 @@ from app.chat.service import ChatService
 from app.conversations.endpoints import router as conversations_router
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
-from app.core.clock import utc_now
+from app.core.background import Housekeeping
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.edge import add_edge
@@ -135,14 +136,17 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     warn_of_uncounted(settings, provider, prices)
     conductor = Conductor(app.state.catalog, provider, _turn_limits(settings), prices)
     runner = app.state.runner = TurnRunner(conductor, conversations)
-    accounts = open_accounts(settings, database, cancel_turns=runner.cancel_all_of, passwords=app.state.passwords)
+    _add_turns(app, conductor, ledger)
+    cancel_work = [runner.cancel_all_of, app.state.comparison.cancel_all_of]
+    accounts = open_accounts(settings, database, cancel_work=cancel_work, passwords=app.state.passwords)
     app.state.accounts = accounts
     opened.push_async_callback(accounts.stop)
-    await tidy(database, utc_now())
     app.state.exports = ExportService(conversations)
     app.state.usage = UsageService(database, settings, provider=provider.name)
     app.state.personal_export = PersonalExport(conversations, accounts)
-    _add_turns(app, conductor, ledger)
+    housekeeping = Housekeeping([lambda: tidy(database), ledger.settle_lost_calls])
+    opened.push_async_callback(housekeeping.stop)
+    await housekeeping.start()
     # Last, and so the first to stop: turns and comparisons use all the others.
     opened.push_async_callback(app.state.comparison.stop)
     opened.push_async_callback(runner.stop)

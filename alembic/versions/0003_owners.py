@@ -51,7 +51,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take back."""
+    """Take back.
+
+    Conversations of everybody but the local user are deleted: the older service would show them to whoever runs it,
+    and two owners may have used the same idempotency key. The ledger keeps its figures.
+    """
+    _delete_what_is_not_local()
     with op.batch_alter_table("model_call") as batch:
         batch.drop_index("ix_model_call_owner_id_created_at")
         batch.drop_constraint("model_call_owner_id_fkey", type_="foreignkey")
@@ -67,3 +72,24 @@ def downgrade() -> None:
         batch.drop_constraint("conversation_owner_id_fkey", type_="foreignkey")
         batch.drop_column("owner_id")
     op.drop_table("user")
+
+
+def _delete_what_is_not_local() -> None:
+    conversation = sa.table("conversation", sa.column("id", sa.Uuid()), sa.column("owner_id", sa.Uuid()))
+    foreign = sa.select(conversation.c.id).where(conversation.c.owner_id != LOCAL_USER_ID)
+    turn = sa.table("turn", sa.column("id", sa.Uuid()), sa.column("conversation_id", sa.Uuid()))
+    turns = sa.select(turn.c.id).where(turn.c.conversation_id.in_(foreign))
+    # One by one: on SQLite a migration runs without foreign keys, and nothing cascades.
+    call = sa.table("model_call", sa.column("conversation_id", sa.Uuid()), sa.column("turn_id", sa.Uuid()))
+    op.execute(call.update().where(call.c.conversation_id.in_(foreign)).values(conversation_id=None))
+    op.execute(call.update().where(call.c.turn_id.in_(turns)).values(turn_id=None))
+    question = sa.table("question", sa.column("question_set_id", sa.Uuid()))
+    made = sa.table("question_set", sa.column("id", sa.Uuid()), sa.column("conversation_id", sa.Uuid()))
+    sets = sa.select(made.c.id).where(made.c.conversation_id.in_(foreign))
+    op.execute(question.delete().where(question.c.question_set_id.in_(sets)))
+    event = sa.table("turn_event", sa.column("turn_id", sa.Uuid()))
+    op.execute(event.delete().where(event.c.turn_id.in_(turns)))
+    message = sa.table("message", sa.column("conversation_id", sa.Uuid()))
+    for table in (made, message, turn):
+        op.execute(table.delete().where(table.c.conversation_id.in_(foreign)))
+    op.execute(conversation.delete().where(conversation.c.owner_id != LOCAL_USER_ID))

@@ -1,26 +1,19 @@
 """Everything of accounts, put together from the settings."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
-from app.accounts import repository
 from app.accounts.audit import AuditLog
 from app.accounts.external import ExternalSignIn
 from app.accounts.google import GoogleSignIn
 from app.accounts.keys import KeyRing
-from app.accounts.limits import LONGEST_MEMORY
 from app.accounts.mail import Mailer
 from app.accounts.models import LOCAL_USER_ID
 from app.accounts.passwords import PasswordHasher
+from app.accounts.profile import ProfileService
 from app.accounts.reset import PasswordReset
-from app.accounts.schemas import AccountExport, AuditPublic, IdentityPublic, Me, UserPublic
-from app.accounts.service import AccountService, CancelTurns, Collaborators
+from app.accounts.service import AccountService, CancelWork, Collaborators
 from app.accounts.sessions import Sessions
 from app.accounts.throttle import Throttle
 from app.accounts.tokens import AccessTokens, Caller
@@ -28,12 +21,8 @@ from app.core.background import Background
 from app.core.clock import utc_now
 from app.core.config import AuthMode, Settings
 from app.core.database import Database
-from app.core.errors import AccountsOff, GoogleOff, MailOff, NotFound
+from app.core.errors import AccountsOff, GoogleOff, MailOff
 from app.core.mail_server import MailServer
-
-TIDY_SECONDS = 3600
-
-logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,15 +34,13 @@ class SignIns:
     reset: PasswordReset | None
     external: ExternalSignIn | None
     background: Background
-    housekeeping: asyncio.Task[None]
 
 
 class Accounts:
     """Who calls, and what they may do about their account; in local mode one person and nothing."""
 
     def __init__(self, settings: Settings, database: Database, sign_ins: SignIns | None) -> None:
-        self._mode = settings.auth_mode
-        self._database = database
+        self.profiles = ProfileService(database, settings.auth_mode)
         self._sign_ins = sign_ins
 
     async def caller(self, token: str | None) -> Caller:
@@ -65,28 +52,6 @@ class Accounts:
         if self._sign_ins is None:
             return Caller(LOCAL_USER_ID)
         return await self._sign_ins.sessions.caller(token)
-
-    async def me(self, user_id: UUID) -> Me:
-        """The user as they see themselves."""
-        async with self._database.reading() as session:
-            user = await repository.user_by_id(session, user_id)
-        if user is None:
-            raise NotFound("This account is deleted.")
-        return Me(**UserPublic.of(user).model_dump(), auth_mode=self._mode)
-
-    async def export(self, user_id: UUID) -> AccountExport:
-        """What is kept about the user here: no hash, no token, no code."""
-        async with self._database.reading() as session:
-            user = await repository.user_by_id(session, user_id)
-            identities = await repository.identities(session, user_id)
-            events = await repository.audit_events(session, user_id)
-        if user is None:
-            raise NotFound("This account is deleted.")
-        return AccountExport(
-            user=UserPublic.of(user),
-            identities=[IdentityPublic.of(row) for row in identities],
-            audit=[AuditPublic.of(row) for row in events],
-        )
 
     @property
     def sign_ins(self) -> SignIns:
@@ -124,8 +89,6 @@ class Accounts:
     async def stop(self) -> None:
         """Wait for e-mails on their way."""
         if self._sign_ins is not None:
-            self._sign_ins.housekeeping.cancel()
-            await asyncio.wait({self._sign_ins.housekeeping})
             await self._sign_ins.background.drain()
 
 
@@ -133,11 +96,11 @@ def open_accounts(
     settings: Settings,
     database: Database,
     *,
-    cancel_turns: CancelTurns,
+    cancel_work: Sequence[CancelWork],
     passwords: PasswordHasher | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Accounts:
-    """Accounts as the settings want them. `cancel_turns` stops what runs for a user who is about to be deleted."""
+    """Accounts as the settings want them. `cancel_work` stops what runs for a user who is about to be deleted."""
     if settings.auth_mode is AuthMode.LOCAL:
         return Accounts(settings, database, None)
     keys = KeyRing.of(settings)
@@ -153,14 +116,12 @@ def open_accounts(
         now=now,
     )
     background = Background()
-    housekeeping = asyncio.create_task(_keep_tidy(database, now), name="accounts-housekeeping")
     sign_ins = SignIns(
-        accounts=AccountService(using, cancel_turns=cancel_turns),
+        accounts=AccountService(using, cancel_work=cancel_work),
         sessions=using.sessions,
         reset=_reset(settings, using, keys, background),
         external=_external(settings, using, keys),
         background=background,
-        housekeeping=housekeeping,
     )
     return Accounts(settings, database, sign_ins)
 
@@ -184,18 +145,3 @@ def _external(settings: Settings, using: Collaborators, keys: KeyRing) -> Extern
         now=using.now,
     )
     return ExternalSignIn(using, provider)
-
-
-async def _keep_tidy(database: Database, now: Callable[[], datetime]) -> None:
-    while True:
-        await asyncio.sleep(TIDY_SECONDS)
-        try:
-            await tidy(database, now())
-        except (SQLAlchemyError, OSError) as error:
-            logger.warning("tidying_failed", error=type(error).__name__)
-
-
-async def tidy(database: Database, now: datetime) -> None:
-    """Delete expired tokens and codes and old counters. Whenever: none of them counts any more."""
-    async with database.transaction() as session:
-        await repository.tidy(session, now=now, counters_before=now - LONGEST_MEMORY)

@@ -9,7 +9,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts import repository
-from app.accounts.models import AuditEvent, AuditKind
+from app.accounts.models import NOBODY_ID, AuditEvent, AuditKind
 from app.core.clock import utc_now
 from app.core.database import Database
 
@@ -50,5 +50,6 @@ class AuditLog:
     ) -> None:
         """Write a row in a transaction of its own. Of somebody who is deleted meanwhile, it names nobody."""
         async with self._database.transaction() as session:
-            is_kept = user_id is not None and await repository.is_kept(session, user_id)
+            # Asked of nobody as well, so that the work does not tell whether there is an account.
+            is_kept = await repository.is_kept(session, user_id or NOBODY_ID)
             self.add(session, kind, user_id=user_id if is_kept else None, client_address=client_address, **details)

@@ -35,6 +35,7 @@ from app.core.errors import (
     Unauthorized,
     problems,
 )
+from app.core.hosts import bare_address
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
@@ -71,8 +72,11 @@ OwnerDep = Annotated[UUID, Depends(current_owner)]
 
 
 def client_address(request: Request) -> str | None:
-    """Where the request comes from; behind a proxy the server in front of us is told to say it (forwarded headers)."""
-    return request.client.host if request.client else None
+    """Where the request comes from; behind a proxy the server in front of us is told to say it (forwarded headers).
+
+    None where that is no address: a header may hold any text.
+    """
+    return bare_address(request.client.host) if request.client else None
 
 
 ClientDep = Annotated[str | None, Depends(client_address)]
@@ -129,7 +133,7 @@ async def sign_out(body: RefreshRequest, accounts: AccountsDep, client: ClientDe
 @router.get("/me", responses=problems(Unauthorized, NotFound))
 async def read_me(owner_id: OwnerDep, accounts: AccountsDep) -> Me:
     """Who is signed in."""
-    return await accounts.me(owner_id)
+    return await accounts.profiles.me(owner_id)
 
 
 @router.post(

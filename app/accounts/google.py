@@ -33,6 +33,8 @@ CONFIGURATION_LIFETIME = timedelta(hours=1)
 RETRY_SECONDS = 30
 LEEWAY_SECONDS = 60
 """The provider's clock is not ours."""
+SUBJECT_CHARACTERS, EMAIL_CHARACTERS = 255, 320
+"""OpenID Connect Core 2 for the first; both are as wide as our columns."""
 SIGNATURES = ["RS256", "ES256"]
 PURPOSE = "google"
 COOKIE_HEADER = {"alg": "dir", "enc": "A256GCM"}
@@ -127,10 +129,11 @@ class GoogleSignIn:
             raise _refused("no_code")
         id_token = await self._exchanged(code, memory["verifier"])
         claims = await self._verified(id_token, memory["nonce"])
+        email = claims.get("email")
         return Profile(
             issuer=claims["iss"],
-            subject=claims["sub"],
-            email=claims.get("email"),
+            subject=_text(claims["sub"], SUBJECT_CHARACTERS),
+            email=None if email is None else _text(email, EMAIL_CHARACTERS),
             # Nothing but true: the text "false" would be true as well.
             is_email_verified=claims.get("email_verified") is True,
         )
@@ -217,6 +220,17 @@ async def _fetched(discovery_url: str) -> _Configuration:
         token_endpoint=document["token_endpoint"],
         keys=KeySet.import_key_set(keys),
     )
+
+
+def _text(value: object, most_characters: int) -> str:
+    """The claim, if it is a text that we can keep: a provider may send anything.
+
+    Raises:
+        Unauthorized: it is not.
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= most_characters or not value.isprintable():
+        raise _refused("bad_id_token")
+    return value
 
 
 class _AnotherIssuer(ValueError):

@@ -9,7 +9,6 @@ import structlog
 from app.core.mail_server import MailServer
 
 TIMEOUT_SECONDS = 10
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 logger = structlog.get_logger(__name__)
 
@@ -35,15 +34,9 @@ class Mailer:
                 username=self._server.user,
                 password=self._server.password,
                 use_tls=self._server.is_tls,
-                start_tls=self._start_tls(),
+                start_tls=self._server.start_tls,
                 timeout=TIMEOUT_SECONDS,
             )
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             # Its text names the recipient.
             logger.warning("mail_failed", error=type(error).__name__)
-
-    def _start_tls(self) -> bool | None:
-        """Required before a password is sent over a network; else as the server offers it."""
-        if self._server.is_tls:
-            return False
-        return True if self._server.user and self._server.host not in LOOPBACK else None

@@ -17,6 +17,9 @@ from app.core.database import UtcDateTime
 LOCAL_USER_ID = UUID(int=0)
 """The one person of `AUTH_MODE=local`. The migrations make this user, who has no address and cannot sign in."""
 
+NOBODY_ID = UUID(int=2**128 - 1)
+"""No user has this id."""
+
 
 class User(SQLModel, table=True):
     """Somebody who owns conversations. Deleting the row deletes, by the database's cascade, all that is theirs."""

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.models import AttemptCounter, AuditEvent, ExternalIdentity, RefreshToken, ResetCode, User
+from app.core.database import UtcDateTime
 
 # Users.
 
@@ -59,6 +60,13 @@ async def refresh_token(session: AsyncSession, token_hash: str, *, is_locked: bo
     return await session.get(RefreshToken, token_hash, with_for_update=is_locked, populate_existing=True)
 
 
+async def forget_used_tokens(session: AsyncSession, family_id: UUID, *, but_newest: int) -> None:
+    """Forget all but so many of the family's used tokens, those used last."""
+    used = (col(RefreshToken.family_id) == family_id, col(RefreshToken.used_at).is_not(None))
+    newest = select(RefreshToken.token_hash).where(*used).order_by(col(RefreshToken.used_at).desc()).limit(but_newest)
+    await session.exec(delete(RefreshToken).where(*used, col(RefreshToken.token_hash).not_in(newest)))
+
+
 async def end_family(session: AsyncSession, family_id: UUID) -> bool:
     """Forget every token of the family. False when it had none."""
     result = await session.exec(delete(RefreshToken).where(col(RefreshToken.family_id) == family_id))
@@ -91,12 +99,13 @@ async def forget_counters(session: AsyncSession, keys: Sequence[str]) -> None:
     await session.exec(delete(AttemptCounter).where(col(AttemptCounter.key).in_(keys)))
 
 
-async def tidy(session: AsyncSession, *, now: datetime, counters_before: datetime) -> None:
-    """Delete what no longer counts: expired tokens and codes, and old counters."""
+async def tidy(session: AsyncSession, *, now: datetime, counters_before: datetime, events_before: datetime) -> None:
+    """Delete what no longer counts: expired tokens and codes, old counters and old events of the audit."""
     dated: tuple[tuple[type[SQLModel], Any, Any, datetime], ...] = (
         (RefreshToken, col(RefreshToken.token_hash), col(RefreshToken.expires_at), now),
         (ResetCode, col(ResetCode.user_id), col(ResetCode.expires_at), now),
         (AttemptCounter, col(AttemptCounter.key), col(AttemptCounter.last_at), counters_before),
+        (AuditEvent, col(AuditEvent.id), col(AuditEvent.created_at), events_before),
     )
     for kind, key, when, limit in dated:
         # Without waiting for those in use, so that two transactions never wait for each other.
@@ -121,6 +130,13 @@ async def identities(session: AsyncSession, user_id: UUID) -> Sequence[ExternalI
     """Who the user is elsewhere."""
     query = select(ExternalIdentity).where(ExternalIdentity.user_id == user_id)
     return (await session.exec(query.order_by(col(ExternalIdentity.created_at)))).all()
+
+
+async def families(session: AsyncSession, user_id: UUID) -> Sequence[tuple[datetime, datetime]]:
+    """When each of the user's sign-ins began and ends without use, oldest first."""
+    began, ends = col(RefreshToken.signed_in_at), func.max(col(RefreshToken.expires_at), type_=UtcDateTime)
+    query = select(began, ends).where(col(RefreshToken.user_id) == user_id)
+    return (await session.exec(query.group_by(col(RefreshToken.family_id), began).order_by(began))).all()
 
 
 # The audit.

@@ -128,6 +128,13 @@ class IdentityPublic(BaseModel):
         return cls.model_validate(row, from_attributes=True)
 
 
+class SignInPublic(BaseModel):
+    """A sign-in that has not ended."""
+
+    signed_in_at: datetime
+    expires_at: Annotated[datetime, Field(description="If it is not used before")]
+
+
 class AuditPublic(BaseModel):
     """What the audit has of the user."""
 
@@ -147,4 +154,5 @@ class AccountExport(BaseModel):
 
     user: UserPublic
     identities: list[IdentityPublic]
+    sign_ins: list[SignInPublic]
     audit: list[AuditPublic]

@@ -3,7 +3,7 @@
 Transactions are drawn here; none is open while a password is hashed.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -27,8 +27,8 @@ from app.core.errors import EmailTaken, InvalidRequest, RegistrationClosed, Unau
 FRESH_SIGN_IN = timedelta(minutes=10)
 """So recent a sign-in stands for a password where there is none."""
 
-CancelTurns = Callable[[UUID], Awaitable[None]]
-"""Stops what runs for a user."""
+CancelWork = Callable[[UUID], Awaitable[None]]
+"""Stops some of what runs for a user, and waits until it has stopped."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Collaborators:
 class AccountService:
     """What people do with their accounts."""
 
-    def __init__(self, using: Collaborators, *, cancel_turns: CancelTurns) -> None:
+    def __init__(self, using: Collaborators, *, cancel_work: Sequence[CancelWork]) -> None:
         self._using = using
         self._database = using.database
-        self._cancel_turns = cancel_turns
+        self._cancel_work = cancel_work
 
     async def register(self, email: str, password: str, *, client_address: str | None) -> User:
         """Make an account.
@@ -132,7 +132,8 @@ class AccountService:
             RateLimited: too many wrong ones.
         """
         user = await self._confirmed(caller, password, client_address)
-        await self._cancel_turns(user.id)
+        for cancel in self._cancel_work:
+            await cancel(user.id)
         async with self._database.transaction() as session:
             await repository.held_user(session, user.id)
             await repository.depersonalise_audit(session, user.id)
@@ -141,7 +142,7 @@ class AccountService:
             self._using.audit.add(session, AuditKind.ACCOUNT_DELETED, user_id=None)
 
     async def _confirmed(self, caller: Caller, password: str | None, client_address: str | None) -> User:
-        """The calling user, who has just shown again who they are. It counts as an attempt to sign in."""
+        """The calling user, who has just shown again who they are."""
         async with self._database.reading() as session:
             user = await repository.user_by_id(session, caller.user_id)
         if user is None:
@@ -151,7 +152,7 @@ class AccountService:
             if not is_fresh:
                 raise Unauthorized("Sign in again first: the last time is more than ten minutes ago.")
             return user
-        attempt = Attempt(Action.SIGN_IN, user.email or "", client_address)
+        attempt = Attempt(Action.PASSWORD_AGAIN, user.email or "", client_address)
         await self._using.throttle.take(attempt)
         if not await self._is_password(user, password or "", attempt):
             raise Unauthorized("The password is wrong.")

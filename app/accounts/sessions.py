@@ -2,7 +2,8 @@
 
 Whoever uses an older one has a copy, or the thief has used the copy first: the family ends, for both. There is no
 grace for two refreshes at once; a client with several tabs refreshes in one of them. Access tokens name their family
-and stop with it.
+and stop with it. Of a family the last fifty used tokens are known, so that a client in a loop does not fill the table;
+an older one is unknown: it is refused, and ends nothing.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from app.core.database import Database
 from app.core.errors import Unauthorized
 
 TOKEN_BYTES = 32
+KEPT_USED_TOKENS = 50
 
 logger = structlog.get_logger(__name__)
 
@@ -84,6 +86,7 @@ class Sessions:
             kept = await self._held_token(session, refresh_token)
             if kept is not None and kept.used_at is None and kept.expires_at > now:
                 kept.used_at = now
+                await repository.forget_used_tokens(session, kept.family_id, but_newest=KEPT_USED_TOKENS)
                 return self._next_tokens(
                     session, kept.user_id, family_id=kept.family_id, signed_in_at=kept.signed_in_at
                 )

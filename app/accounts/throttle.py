@@ -1,7 +1,7 @@
 """Limits on guessing, in the database, so that they hold across replicas.
 
 An attempt is counted before it is made and taken back when it succeeds: of many guesses at the same moment no more pass
-than of as many in a row. Accounts are counted by address, whether they exist or not.
+than of as many in a row. Accounts are counted by e-mail address, whether they exist or not.
 """
 
 from collections.abc import Callable
@@ -36,10 +36,17 @@ class Action(StrEnum):
     """What is counted apart from each other."""
 
     SIGN_IN = "sign_in"
-    """With every other place where a password is asked for."""
+    """By anybody, so that strangers can lock somebody out of this one."""
+    PASSWORD_AGAIN = "password_again"  # noqa: S105 - a name, not a password
+    """Somebody signed in shows again who they are: what strangers try elsewhere does not hinder them."""
     REGISTER = "register"
     RESET_REQUEST = "reset_request"
     RESET_CONFIRM = "reset_confirm"
+
+
+PER_NETWORK = frozenset({Action.RESET_REQUEST, Action.RESET_CONFIRM})
+"""Counted for an account and one network together: the way back in must not be closed by strangers. A code protects
+itself, by the few tries that it has wherever they come from."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +92,19 @@ class Throttle:
         await repository.forget_counters(session, [account_key])
 
     async def forget_account(self, session: AsyncSession, email: str) -> None:
-        """In the caller's transaction: nothing is known of this account's attempts."""
-        keys = [self._account_key(action, email) for action in Action]
+        """In the caller's transaction: what was tried at this account is forgotten; of resets it stays."""
+        # Of resets there is a counter for each network; nobody is named there, and in a day they are tidied away.
+        keys = [self._account_key(Attempt(action, email, None)) for action in Action if action not in PER_NETWORK]
         await repository.forget_counters(session, keys)
 
     def _counted(self, attempt: Attempt) -> tuple[tuple[str, Limit], tuple[str, Limit]]:
         network = network_of(attempt.client_address)
         by_address = self._keys.keyed_hash("attempts", attempt.action, "address", network)
-        return (by_address, PER_ADDRESS), (self._account_key(attempt.action, attempt.email), PER_ACCOUNT)
+        return (by_address, PER_ADDRESS), (self._account_key(attempt), PER_ACCOUNT)
 
-    def _account_key(self, action: Action, email: str) -> str:
-        return self._keys.keyed_hash("attempts", action, "account", email)
+    def _account_key(self, attempt: Attempt) -> str:
+        where = [network_of(attempt.client_address)] if attempt.action in PER_NETWORK else []
+        return self._keys.keyed_hash("attempts", attempt.action, "account", attempt.email, *where)
 
 
 def _attempts(counter: AttemptCounter) -> Attempts:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
@@ -13,7 +14,7 @@ from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
 from app.core.canary import canary_for
 from app.core.config import Settings
-from app.core.errors import GreenroomError, InternalError, TurnInterrupted
+from app.core.errors import GreenroomError, InternalError, NotFound, TurnInterrupted
 from app.orchestration.catalog import Catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import ConductedEvent, ModelCall, TurnAnswer, UsageUpdated
@@ -49,17 +50,16 @@ class ComparisonService:
         self._conductor = conductor
         self._canary_key = canary_key
         self._audit = audit
-        self._running: set[asyncio.Future[list[None]]] = set()
-        self._is_stopping = False
+        self._running: set[_Running] = set()
 
     async def stop(self) -> None:
         """End every running comparison: the server stops."""
-        self._is_stopping = True
-        running = list(self._running)
-        for comparison in running:
-            comparison.cancel()
-        if running:
-            await asyncio.wait(running)
+        await _end(list(self._running), TurnInterrupted("The server stopped. Send the request again."))
+
+    async def cancel_all_of(self, owner_id: UUID) -> None:
+        """Stop what runs here for this user, who is being deleted, and wait until it has stopped."""
+        theirs = [comparison for comparison in self._running if comparison.owner_id == owner_id]
+        await _end(theirs, NotFound("The account was deleted."))
 
     async def compare(self, request: CompareRequest, *, owner_id: UUID) -> ComparePublic:
         """The sets in the order asked for; a technique that failed has a problem instead.
@@ -69,6 +69,7 @@ class ComparisonService:
             InputRejected: the security screen refused a text.
             RateLimited, BudgetExhausted: no room for the model calls.
             TurnInterrupted: the server stopped.
+            NotFound: the account was deleted.
             GreenroomError: every technique failed; the first one's problem.
         """
         check_names(
@@ -84,7 +85,7 @@ class ComparisonService:
         # At once: of two comparisons that look at the ledger together, one may be too many.
         async with self._ledger.of_comparison(places, owner_id=owner_id) as ledgers:
             trials = self._trials(request, ledgers)
-            await self._run(trials)
+            await self._run(trials, owner_id)
         if all(trial.error for trial in trials):
             raise next(trial.error for trial in trials if trial.error)
         model = trials[0].task.model
@@ -106,16 +107,16 @@ class ComparisonService:
             for name, ledger in zip(request.techniques, ledgers, strict=True)
         ]
 
-    async def _run(self, trials: Sequence["_Trial"]) -> None:
+    async def _run(self, trials: Sequence["_Trial"], owner_id: UUID) -> None:
         """Run them at the same time."""
-        running = asyncio.gather(*(trial.run() for trial in trials))
+        running = _Running(owner_id, asyncio.gather(*(trial.run() for trial in trials)))
         self._running.add(running)
         try:
-            await running
+            await running.trials
         except asyncio.CancelledError:
-            if not self._is_stopping:
+            if running.ended_by is None:
                 raise
-            raise TurnInterrupted("The server stopped. Send the request again.") from None
+            raise running.ended_by from None
         finally:
             self._running.discard(running)
 
@@ -159,6 +160,24 @@ class ComparisonService:
             ledger=ledger,
             canary=canary,
         )
+
+
+@dataclass(eq=False)
+class _Running:
+    """A comparison that runs."""
+
+    owner_id: UUID
+    trials: asyncio.Future[list[None]]
+    ended_by: GreenroomError | None = None
+    """What its reader is told, if we end it."""
+
+
+async def _end(comparisons: Sequence[_Running], error: GreenroomError) -> None:
+    for comparison in comparisons:
+        comparison.ended_by = error
+        comparison.trials.cancel()
+    if comparisons:
+        await asyncio.wait([comparison.trials for comparison in comparisons])
 
 
 class _Trial:

@@ -1,7 +1,7 @@
 """Work that outlives the request that started it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -9,6 +9,9 @@ import structlog
 MAX_TASKS = 200
 """At once. More would be a flood; what is over is dropped, as it was promised to nobody."""
 DRAIN_SECONDS = 5
+ROUND_SECONDS = 3600
+
+Job = Callable[[], Awaitable[object]]
 
 logger = structlog.get_logger(__name__)
 
@@ -40,7 +43,37 @@ class Background:
             await asyncio.wait(late)
 
 
-async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
+class Housekeeping:
+    """Jobs that are done when the service starts and, as long as it runs, again and again."""
+
+    def __init__(self, jobs: Sequence[Job], *, every_seconds: float = ROUND_SECONDS) -> None:
+        self._jobs = jobs
+        self._every_seconds = every_seconds
+        self._rounds: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Do the first round now, and the others by themselves."""
+        await self._round()
+        self._rounds = asyncio.create_task(self._go_on(), name="housekeeping")
+
+    async def stop(self) -> None:
+        """No more rounds; one that runs is broken off."""
+        if self._rounds is not None:
+            self._rounds.cancel()
+            await asyncio.wait({self._rounds})
+
+    async def _go_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_seconds)
+            await self._round()
+
+    async def _round(self) -> None:
+        """One job after the other; the failure of one is logged and leaves the others to be done."""
+        for job in self._jobs:
+            await _logged(job(), "housekeeping")
+
+
+async def _logged(work: Awaitable[object], name: str) -> None:
     try:
         await work
     except Exception as error:

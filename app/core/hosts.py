@@ -17,6 +17,14 @@ def host_name(host_header: str) -> str:
     return (found[1] or found[2]) if found else ""
 
 
+def bare_address(text: str) -> str | None:
+    """An IP address as it is usually written, without a zone and at most 45 characters; None for anything else."""
+    try:
+        return str(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
 def is_loopback(host: str) -> bool:
     """Whether a name or an address means this machine and nothing else: `localhost`, 127.0.0.0/8 or ::1.
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from app.core.hosts import is_loopback
+
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -14,9 +16,19 @@ class MailServer:
     host: str
     port: int
     is_tls: bool
-    """Encrypted from the first byte (`smtps`); else as soon as the server offers it."""
+    """Encrypted from the first byte (`smtps`); else see `start_tls`."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+
+    @property
+    def start_tls(self) -> bool | None:
+        """Whether encryption begins with STARTTLS: always over a network, and on this machine (None) if it is offered.
+
+        A message holds a code that opens an account, also where no password is sent before it.
+        """
+        if self.is_tls:
+            return False
+        return None if is_loopback(self.host) else True
 
     @classmethod
     def of(cls, url: str) -> Self:

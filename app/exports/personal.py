@@ -29,7 +29,7 @@ class PersonalExport:
         Raises:
             NotFound: the account is deleted.
         """
-        account = await self._accounts.export(owner_id)
+        account = await self._accounts.profiles.export(owner_id)
         calls = await self._conversations.calls(owner_id=owner_id)
         return personal_export(account, self._conversations.records(owner_id=owner_id), calls, exported_at=self._now())
 
@@ -41,7 +41,7 @@ async def personal_export(
     *,
     exported_at: datetime,
 ) -> AsyncIterator[bytes]:
-    """UTF-8: `exported_at`, `user`, `identities`, `audit`, `model_calls` and, last, `conversations`."""
+    """UTF-8: `exported_at`, `user`, `identities`, `sign_ins`, `audit`, `model_calls` and, last, `conversations`."""
     head = account.model_dump(mode="json") | {"model_calls": [call.model_dump(mode="json") for call in model_calls]}
     begun = json.dumps({"exported_at": exported_at.isoformat()} | head, ensure_ascii=False, indent=1)
     yield begun.removesuffix("\n}").encode() + b',\n "conversations": ['

@@ -188,9 +188,9 @@ async def nth_newest_call(session: AsyncSession, owner_id: UUID, nth: int) -> da
 
 
 async def calls_of(session: AsyncSession, owner_id: UUID) -> Sequence[ModelCallRow]:
-    """Every call made for the owner, oldest first."""
-    query = select(ModelCallRow).where(ModelCallRow.owner_id == owner_id).order_by(col(ModelCallRow.created_at))
-    return (await session.exec(query)).all()
+    """Every call made for the owner that has ended, oldest first."""
+    query = select(ModelCallRow).where(HAS_ENDED, ModelCallRow.owner_id == owner_id)
+    return (await session.exec(query.order_by(col(ModelCallRow.created_at)))).all()
 
 
 # Reservations.

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import httpx2
 import pytest
@@ -50,13 +49,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def accounts(database: Database, account_settings: MakeSettings, clock: Clock) -> AsyncIterator[Accounts]:
     """Accounts on either database, at the test's time."""
-
-    async def nothing_runs(_user_id: UUID) -> None:
-        return
-
-    opened = open_accounts(
-        account_settings(), database, cancel_turns=nothing_runs, passwords=cheap_passwords(), now=clock
-    )
+    opened = open_accounts(account_settings(), database, cancel_work=(), passwords=cheap_passwords(), now=clock)
     try:
         yield opened
     finally:

@@ -1,11 +1,13 @@
 """People who use the service, and what they say to it."""
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 from pwdlib.hashers.argon2 import Argon2Hasher
+from typing_extensions import override
 
 from app.accounts.passwords import PasswordHasher
 
@@ -17,6 +19,31 @@ PASSWORD, OTHER_PASSWORD = "nine quiet owls sing", "seven loud frogs swim"
 def cheap_passwords() -> PasswordHasher:
     """argon2id with the least it takes."""
     return PasswordHasher(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+class WatchedHasher(Argon2Hasher):
+    """Counts what it does, and how much of it at once; nothing ends before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.verified = 0
+        self.at_once = self.most_at_once = 0
+        self.begun = threading.Semaphore(0)
+        self.may_end = threading.Event()
+        self.may_end.set()
+        self._lock = threading.Lock()
+
+    @override
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:
+        with self._lock:
+            self.verified += 1
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        self.begun.release()
+        self.may_end.wait(10)
+        with self._lock:
+            self.at_once -= 1
+        return super().verify(password, hash)
 
 
 class Clock:

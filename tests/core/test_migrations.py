@@ -9,16 +9,21 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import JSON, Insert, Uuid, column, inspect, select, table, text
+from sqlalchemy import JSON, Insert, Uuid, column, func, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col
 
 from alembic import command
-from app.accounts.models import LOCAL_USER_ID
+from app.accounts.models import LOCAL_USER_ID, AuditEvent, RefreshToken, User
 from app.conversations.models import Conversation, Message, Turn
+from app.conversations.service import ConversationService
+from app.conversations.turn_log import TurnLogSignal
 from app.core.config import REPOSITORY_ROOT, async_database_url
 from app.core.database import Database, UtcDateTime, alembic_config
+from tests.conversations.stories import answer, call, delta, opening, question, question_set
+from tests.conversations.stories import book as book_calls
+from tests.usage.rows import open_row, row, store
 
 ALEMBIC = str(Path(sys.executable).parent / "alembic")
 
@@ -147,3 +152,50 @@ async def test_what_was_there_before_owners_belongs_to_the_local_user(database_u
     await engine.dispose()
     assert owners == [(LOCAL_USER_ID, LOCAL_USER_ID)]
     assert texts == ["hi"]
+
+
+async def test_on_the_way_down_only_the_local_users_conversations_stay(database_url: str) -> None:
+    """With rows in every table, and two owners who used the same idempotency key."""
+    ann = uuid4()
+    database = Database(async_database_url(database_url))
+    await database.migrate()
+    conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=180)
+    async with database.transaction() as session:
+        session.add(User(id=ann, email="ann@example.com", created_at=LONG_AGO))
+        await session.flush()
+        token: dict[str, Any] = {"family_id": uuid4(), "signed_in_at": LONG_AGO, "expires_at": LONG_AGO}
+        session.add(RefreshToken(token_hash="a", user_id=ann, **token))
+        session.add(AuditEvent(id=uuid4(), kind="registered", user_id=ann, created_at=LONG_AGO))
+    for owner, said in ((LOCAL_USER_ID, "mine"), (ann, "hers")):
+        opened = await conversations.open_turn(opening(said, owner_id=owner, idempotency_key="the same"))
+        await conversations.append(opened.turn_id, [delta("Yes")])
+        await book_calls(database, opened, call())
+        made = answer(question_set=question_set(question(1, said)))
+        await conversations.complete_turn(opened.turn_id, made, ("turn.completed", {}))
+    await store(database, row(owner_id=ann), open_row("0.01", owner_id=ann))
+    await database.dispose()
+
+    config = alembic_config(async_database_url(database_url))
+    engine = create_async_engine(async_database_url(database_url))
+
+    async def counts(*names: str) -> list[int]:
+        async with engine.connect() as connection:
+            return [
+                (await connection.execute(select(func.count()).select_from(table(name)))).scalar_one() for name in names
+            ]
+
+    await asyncio.to_thread(command.downgrade, config, "0004")
+    assert await counts("model_call", "conversation", "audit_event") == [3, 2, 1], "open calls are gone, no more"
+    await asyncio.to_thread(command.downgrade, config, "0003")
+    assert await counts("user", "conversation", "turn") == [2, 2, 2]
+    await asyncio.to_thread(command.downgrade, config, "0002")
+    assert await counts("conversation", "turn", "question_set", "question") == [1, 1, 1, 1]
+    assert await counts("model_call") == [3], "the ledger keeps its figures"
+    async with engine.connect() as connection:
+        texts = (await connection.execute(text("SELECT text FROM question"))).scalars().all()
+        named = select(func.count(column("turn_id"))).select_from(table("model_call"))
+        assert (await connection.execute(named)).scalar_one() == 1
+    assert texts == ["mine"]
+    await asyncio.to_thread(command.downgrade, config, "base")
+    await engine.dispose()
+    assert await tables(database_url) == set()
