@@ -5,9 +5,19 @@ from contextlib import suppress
 
 from email_validator import EmailNotValidError, validate_email
 
+from app.core.plain_text import unstorable
+
+LONGEST_ADDRESS = 320
+"""64 signs before the @ and 255 behind it, as the column has them."""
+
 
 def normalised_email(text: str) -> str:
-    """The address in lower case and without spaces around it; what is no address comes back just as tidy."""
+    """The address in lower case and without spaces around it; what is no address comes back just as tidy.
+
+    What nobody can have as an address is the empty text: to normalise a long one would take long.
+    """
+    if len(text) > LONGEST_ADDRESS or unstorable(text):
+        return ""
     plain = unicodedata.normalize("NFKC", text).strip()
     # Somebody may sign in with what is no address: that has to fail like any other that is not known.
     with suppress(EmailNotValidError):

@@ -11,7 +11,11 @@ import unicodedata
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from app.core.plain_text import unstorable
+
 MIN_CHARACTERS, MAX_CHARACTERS = 12, 128
+LONGEST_INPUT = 1_000
+"""Of a password or code as it is sent; what it may have is looked at once it is normalised."""
 NAME_CHARACTERS = 4
 """Of an address's local part, from which on a password must not contain it."""
 CONCURRENT_HASHES = 4
@@ -93,8 +97,11 @@ class PasswordHasher:
     async def verify(self, password: str, kept: str | None) -> tuple[bool, str | None]:
         """Whether it is the password; and how to keep it from now on, where the parameters have changed.
 
-        Without a kept one the same work is done for nothing: the time does not tell whether there is an account.
+        Without a kept one the same work is done for nothing: the time does not tell whether there is an account. So it
+        is for what is no password at all; to normalise a long text would hold everybody up.
         """
+        if len(password) > LONGEST_INPUT or unstorable(password):
+            password, kept = "", None
         async with self._room:
             is_right, renewed = await asyncio.to_thread(
                 self._hash.verify_and_update, normalised_password(password), kept or self._nobody

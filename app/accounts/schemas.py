@@ -4,26 +4,43 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr
 
+from app.accounts.emails import LONGEST_ADDRESS
 from app.accounts.models import AuditEvent, ExternalIdentity, User
-from app.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS
+from app.accounts.passwords import LONGEST_INPUT, MAX_CHARACTERS, MIN_CHARACTERS
 from app.accounts.sessions import Tokens
 from app.core.config import AuthMode
+from app.core.plain_text import unstorable
 
-LONGEST_INPUT = 1_000
-"""Of a password or code as it is sent; what it may have is looked at once it is normalised."""
+
+def _storable(value: SecretStr) -> SecretStr:
+    if (reason := unstorable(value.get_secret_value())) is not None:
+        raise ValueError(reason)
+    return value
+
 
 NewPassword = Annotated[
     SecretStr,
+    AfterValidator(_storable),
     Field(
         max_length=LONGEST_INPUT,
         description=f"{MIN_CHARACTERS} to {MAX_CHARACTERS} characters of any kind",
         examples=["correct horse battery staple"],
     ),
 ]
-Password = Annotated[SecretStr, Field(max_length=LONGEST_INPUT)]
-RefreshTokenText = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+Password = Annotated[SecretStr, AfterValidator(_storable), Field(max_length=LONGEST_INPUT)]
+RefreshTokenText = Annotated[SecretStr, AfterValidator(_storable), Field(min_length=1, max_length=200)]
+
+
+def _not_too_long(value: object) -> object:
+    # Before anything else reads it: to normalise a long text takes long.
+    if isinstance(value, str) and len(value) > LONGEST_ADDRESS:
+        raise ValueError(f"must have at most {LONGEST_ADDRESS} characters")
+    return value
+
+
+Address = Annotated[EmailStr, BeforeValidator(_not_too_long), Field(json_schema_extra={"maxLength": LONGEST_ADDRESS})]
 
 
 class _Request(BaseModel):
@@ -33,7 +50,7 @@ class _Request(BaseModel):
 class RegisterRequest(_Request):
     """A new account."""
 
-    email: EmailStr
+    email: Address
     password: NewPassword
 
 
@@ -59,14 +76,14 @@ class AccountDeletion(_Request):
 class ResetRequest(_Request):
     """Where to send the code."""
 
-    email: EmailStr
+    email: Address
 
 
 class ResetConfirmation(_Request):
     """The code from the e-mail, and the new password."""
 
-    email: EmailStr
-    code: Annotated[SecretStr, Field(max_length=100, examples=["7K2M9-QXW4T"])]
+    email: Address
+    code: Annotated[SecretStr, AfterValidator(_storable), Field(max_length=100, examples=["7K2M9-QXW4T"])]
     new_password: NewPassword
 
 

@@ -135,7 +135,8 @@ class AccountService:
         for cancel in self._cancel_work:
             await cancel(user.id)
         async with self._database.transaction() as session:
-            await repository.held_user(session, user.id)
+            if await self._held_unchanged(session, user) is None:
+                raise Unauthorized("This account is deleted, or its password was changed meanwhile.")
             await repository.depersonalise_audit(session, user.id)
             await repository.delete_user(session, user.id)
             await self._using.throttle.forget_account(session, user.email or "")

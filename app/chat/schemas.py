@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.bank.questions import ExperienceLevel
 from app.conversations.schemas import QuestionSetPublic
+from app.core.plain_text import unstorable
 from app.orchestration.questions import MAX_QUESTIONS
 from app.providers.base import Sampling
 from app.usage.schemas import Money, Usage
@@ -17,11 +18,8 @@ DOCUMENT_CHARACTERS = 20_000
 
 
 def _storable(value: str) -> str:
-    """PostgreSQL cannot store NUL, nothing can store half a surrogate pair, and no text a person typed holds either."""
-    if "\x00" in value:
-        raise ValueError("must not contain the NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("must not contain half a surrogate pair")
+    if (reason := unstorable(value)) is not None:
+        raise ValueError(reason)
     return value
 
 
