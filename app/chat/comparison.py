@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
+from app.chat.checks import Documents, check_names, check_texts, context_tokens, documents_for_models, interviewer_of
 from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
 from app.core.config import Settings
@@ -66,8 +66,11 @@ class ComparisonService:
             model=request.model,
         )
         check_texts(request)
+        documents = documents_for_models(job_description=request.job_description, resume=request.resume)
         started = time.monotonic()
-        trials = [_Trial(self._conductor, self._task(request, name), request.interview_type) for name in names]
+        trials = [
+            _Trial(self._conductor, self._task(request, name, documents), request.interview_type) for name in names
+        ]
         # Reserved at once: of two comparisons that look at the ledger together, one may be too many.
         self._calls_ahead += len(names)
         try:
@@ -86,6 +89,7 @@ class ComparisonService:
             results=[trial.result() for trial in trials],
             usage=usage_service.turn_usage([call for trial in trials for call in trial.calls], model=model),
             duration_ms=round((time.monotonic() - started) * 1000),
+            flags=list(documents.flags),
         )
 
     async def _run(self, trials: Sequence["_Trial"]) -> None:
@@ -106,7 +110,7 @@ class ComparisonService:
         async with self._database.transaction() as session:
             usage_service.record_calls(session, calls, conversation_id=None, turn_id=None)
 
-    def _task(self, request: CompareRequest, technique: str) -> TurnTask:
+    def _task(self, request: CompareRequest, technique: str, documents: Documents) -> TurnTask:
         model = request.model or self._provider.default_model
         return TurnTask(
             turn_id=uuid4(),
@@ -114,8 +118,8 @@ class ComparisonService:
             agent=request.interview_type,
             technique=technique,
             brief=Brief(
-                job_description=request.job_description,
-                resume=request.resume,
+                job_description=documents.job_description,
+                resume=documents.resume,
                 experience_level=request.experience_level,
                 question_count=request.question_count or Brief.question_count,
                 interviewer=interviewer_of(request),

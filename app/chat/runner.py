@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from app.chat.schemas import ChatReply, HandoffPublic
+from app.chat.schemas import ChatReply, DocumentFlag, HandoffPublic
 from app.conversations.models import TurnStatus
 from app.conversations.schemas import QuestionSetPublic
 from app.conversations.service import ConversationService
@@ -44,9 +44,9 @@ class TurnRunner:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._is_stopping = False
 
-    def start(self, task: TurnTask, *, conversation_id: UUID) -> None:
+    def start(self, task: TurnTask, *, conversation_id: UUID, flags: Sequence[DocumentFlag] = ()) -> None:
         """Run the turn in the background, whatever becomes of the request."""
-        run = _TurnRun(task, conversation_id, self._conductor, self._conversations)
+        run = _TurnRun(task, conversation_id, self._conductor, self._conversations, flags=flags)
         running = asyncio.create_task(self._run(run), name=f"turn-{task.turn_id}")
         self._tasks[task.turn_id] = running
         running.add_done_callback(lambda _: self._tasks.pop(task.turn_id, None))
@@ -91,9 +91,16 @@ class _TurnRun:
     """One turn, from the conductor's events to the log."""
 
     def __init__(
-        self, task: TurnTask, conversation_id: UUID, conductor: Conductor, conversations: ConversationService
+        self,
+        task: TurnTask,
+        conversation_id: UUID,
+        conductor: Conductor,
+        conversations: ConversationService,
+        *,
+        flags: Sequence[DocumentFlag],
     ) -> None:
         self.task = task
+        self._flags = flags
         self.conversation_id = conversation_id
         self._conductor = conductor
         self._conversations = conversations
@@ -136,6 +143,7 @@ class _TurnRun:
             usage=turn_usage(self._calls, model=self.task.model),
             conversation_cost_usd=spent.cost_usd,
             duration_ms=self._duration_ms(),
+            flags=list(self._flags),
         )
         line = log_line(TurnCompleted(reply.model_dump(mode="json")))
         await self._conversations.complete_turn(self.task.turn_id, answer, line)

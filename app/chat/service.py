@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from app.bank.questions import ExperienceLevel
-from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
+from app.chat.checks import Documents, check_names, check_texts, context_tokens, documents_for_models, interviewer_of
 from app.chat.runner import TurnRunner, failed_line
 from app.chat.schemas import (
     CatalogPublic,
@@ -79,7 +79,9 @@ class ChatService:
         # For the lines of this request that follow; the turn's own lines bind them again.
         structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
         if not opened.is_replay:
-            self._runner.start(self._task(request, opened), conversation_id=opened.conversation_id)
+            documents = documents_for_models(job_description=opened.job_description, resume=opened.resume)
+            task = self._task(request, opened, documents)
+            self._runner.start(task, conversation_id=opened.conversation_id, flags=documents.flags)
         return opened.turn_id
 
     async def follow(self, turn_id: UUID, *, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
@@ -164,7 +166,7 @@ class ChatService:
             interviewer=interviewer_of(request),
         )
 
-    def _task(self, request: ChatRequest, opened: OpenedTurn) -> TurnTask:
+    def _task(self, request: ChatRequest, opened: OpenedTurn, documents: Documents) -> TurnTask:
         model = request.model or self._provider.default_model
         active = opened.active_agent if opened.active_agent in self._catalog.specialists else None
         return TurnTask(
@@ -173,8 +175,8 @@ class ChatService:
             agent=request.interview_type or active,
             technique=request.technique,
             brief=Brief(
-                job_description=opened.job_description,
-                resume=opened.resume,
+                job_description=documents.job_description,
+                resume=documents.resume,
                 experience_level=opened.experience_level,
                 question_count=opened.question_count,
                 interviewer=opened.interviewer,
