@@ -1,7 +1,8 @@
 """What is looked at before a model may be called: names the catalog knows, and texts without an attack in them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -12,7 +13,7 @@ from app.orchestration.catalog import Catalog
 from app.providers.base import Provider
 from plugins.cost.prices import context_window
 from plugins.security.reasons import Reason
-from plugins.security.screen import REMOVED, Neutralised, neutralise, screen
+from plugins.security.screen import REMOVED, Neutralised, Verdict, neutralise, screen
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +49,15 @@ def check_names(
         raise InvalidRequest("The catalog (GET /api/v1/catalog) lists what there is.", errors=errors)
 
 
-def check_texts(request: PracticeRequest) -> None:
+class Screen(Protocol):
+    """What judges a message."""
+
+    def __call__(self, text: str, *, max_characters: int) -> Verdict:
+        """Return the verdict on a text."""
+        ...
+
+
+def check_texts(request: PracticeRequest, judge: Screen = screen) -> None:
     """Refuse attacks in what the candidate wrote. Documents are others' words: see `documents_for_models`.
 
     Fails closed: a text that could not be screened is refused, and only the kind of error is logged.
@@ -59,7 +68,7 @@ def check_texts(request: PracticeRequest) -> None:
     written = {f"interviewer.{name}": value for name, value in (interviewer_of(request) or {}).items()}
     for field, text in {"message": request.message, **written}.items():
         try:
-            verdict = screen(text, max_characters=MESSAGE_CHARACTERS)
+            verdict = judge(text, max_characters=MESSAGE_CHARACTERS)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, an unscreened text goes no further
             logger.error("screen_failed", field=field, error=type(error).__name__)  # noqa: TRY400 - the trace holds text
             raise InputRejected(
@@ -84,7 +93,9 @@ class Documents:
     flags: tuple[DocumentFlag, ...]
 
 
-def documents_for_models(*, job_description: str | None, resume: str | None) -> Documents:
+def documents_for_models(
+    *, job_description: str | None, resume: str | None, clean: Callable[[str], Neutralised] = neutralise
+) -> Documents:
     """Neutralise documents: a candidate cannot change what an employer wrote, so nothing is refused.
 
     What is stored and exported stays as it was sent. Fails closed: a document that could not be screened is withheld.
@@ -92,7 +103,7 @@ def documents_for_models(*, job_description: str | None, resume: str | None) -> 
     shown: dict[str, str | None] = {}
     flags = []
     for field, text in {"job_description": job_description, "resume": resume}.items():
-        neutralised = _neutralised(field, text) if text is not None else None
+        neutralised = _neutralised(field, text, clean) if text is not None else None
         shown[field] = neutralised.text if neutralised else None
         if neutralised and neutralised.reasons:
             reasons = [reason.value for reason in neutralised.reasons]
@@ -101,9 +112,9 @@ def documents_for_models(*, job_description: str | None, resume: str | None) -> 
     return Documents(shown["job_description"], shown["resume"], tuple(flags))
 
 
-def _neutralised(field: str, text: str) -> Neutralised:
+def _neutralised(field: str, text: str, clean: Callable[[str], Neutralised]) -> Neutralised:
     try:
-        return neutralise(text)
+        return clean(text)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, an unscreened text goes no further
         logger.error("screen_failed", field=field, error=type(error).__name__)  # noqa: TRY400 - the trace holds text
         return Neutralised(REMOVED, (Reason.UNCHECKED,))

@@ -1,34 +1,10 @@
-"""Characters in costume: invisible ones, lookalikes, accents. Matching works on folded text, never on what is stored.
+"""Characters that show nothing: taken out of documents, and read where they spell something.
 
 Every step is one pass of `str.translate`, `unicodedata` or a pattern that repeats within bounds: the work is linear.
 """
 
 import re
 import unicodedata
-from functools import lru_cache
-
-_ASCII_QUOTES = {
-    **dict.fromkeys("“”„«»「」『』\u2039\u203a", '"'),
-    **dict.fromkeys("\u2018\u2019\u201a\u201b\u00b4", "'"),
-}
-# Letters of other alphabets that look Latin; folded only inside words that mix alphabets, so Russian stays Russian.
-_LOOKALIKES = str.maketrans(
-    "аеорсухіѕјһԁԛԝкмтвнгпνοαρτικεηυχωբցհոսօ",
-    "aeopcyxisjhdqwkmtbhrnvoaptikenyxwpghnuo",
-)
-_SMALL_CAPITALS = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True))
-_ENCLOSED = {
-    start + offset: chr(ord("a") + offset)
-    for start in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6)  # squared, negative circled, negative squared, regional
-    for offset in range(26)
-}
-_COSTUMES = {**_ENCLOSED, **str.maketrans({**_ASCII_QUOTES, **_SMALL_CAPITALS})}
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_RUN_CACHE = 16_384
-_ACCENTS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
-_LOOKALIKE = "[а-яіѕјһԁԛԝα-ωբցհոսօ]"  # noqa: RUF001 - the lookalikes themselves
-_MIXED = re.compile(rf"{_LOOKALIKE}(?:(?<=[a-z].)|(?=[a-z]))")
-_WORD = re.compile(r"\w+")
 
 _TAG_RUN = re.compile(r"[\U000e0020-\U000e007e]{4,}+")
 _FLAG = re.compile(r"\U0001f3f4[\U000e0061-\U000e007a]{2,6}\U000e007f")
@@ -37,11 +13,12 @@ _SUSPECT = re.compile(r"[\u200b-\u200f\u202d\u202e\u2060-\u2064\ufe00-\ufe0f\U00
 _BIDI_OVERRIDE = re.compile(r"[\u202d\u202e]")
 
 # What shows nothing by itself. A joiner stays where a script or an emoji needs it, a selector behind a symbol.
-_INVISIBLE = re.compile(
-    r"\U0001f3f4[\U000e0061-\U000e007a]{2,6}\U000e007f|"
-    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
-    r"\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+_NEVER_SEEN = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    r"\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000e0100-\U000e01ef"
 )
+_INVISIBLE = re.compile(rf"\U0001f3f4[\U000e0061-\U000e007a]{{2,6}}\U000e007f|[{_NEVER_SEEN}]")
+_VISIBLE = re.compile(rf"[^\s{_NEVER_SEEN}]")
 _JOINERS = "\u200c\u200d"
 _PRESENTATION = "\ufe0e\ufe0f"
 
@@ -91,24 +68,6 @@ def hides_text(text: str) -> bool:
     return bool(_INVISIBLE_RUN.search(text) or _BIDI_OVERRIDE.search(text) or hidden_payload(text))
 
 
-def fold(text: str) -> str:
-    """Return lower-case text with accents, quotes and lookalikes folded; line breaks and spaces stay."""
-    plain = text.lower().replace("_", " ")
-    if plain.isascii():
-        return plain
-    plain = _NOT_ASCII.sub(lambda run: _fold_run(run.group()), plain)
-    if _MIXED.search(plain):
-        return _WORD.sub(_fold_lookalikes, plain)
-    return plain
-
-
-@lru_cache(maxsize=_RUN_CACHE)
-def _fold_run(run: str) -> str:
-    plain = unicodedata.normalize("NFKC", run.translate(_COSTUMES)).casefold()
-    plain = _ACCENTS.sub("", unicodedata.normalize("NFD", plain))
-    return unicodedata.normalize("NFC", plain).translate(_COSTUMES)
-
-
-def _fold_lookalikes(word: re.Match[str]) -> str:
-    found = word.group()
-    return found.translate(_LOOKALIKES) if _MIXED.search(found) else found
+def shows_nothing(text: str) -> bool:
+    """Whether a text is empty or made of spaces and invisible characters only."""
+    return _VISIBLE.search(text) is None

@@ -20,6 +20,8 @@ _MORSE = re.compile(r"[.\-](?<![.\-].)[.\-]{0,4}(?:[ /\n]{1,3}[.\-]{1,5}){8,}+")
 _MIN_READABLE_SHARE = 0.9
 _MIN_PAYLOAD = 8
 _LONG_WORD, _MANY_DIGITS = 20, 16
+_MOST_ENCODED = 2_400
+"""Characters of a run that are decoded; nobody needs more to give an order."""
 
 _MORSE_SIGNS = (
     ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.."
@@ -43,7 +45,7 @@ def payloads(text: str) -> Iterator[Payload]:
         if needed.isdisjoint(hints):
             continue
         for run in pattern.finditer(text):
-            payload = decode(run.group())
+            payload = decode(run.group()[:_MOST_ENCODED])
             if _is_readable(payload):
                 yield Payload(payload, run.start(), run.end())
 

@@ -1,74 +1,77 @@
-"""Where in a text something speaks like an attack: passages alone and with their neighbours, plain or encoded."""
+"""Where in a text something speaks like an attack: windows of it, readings of its disguised parts, forged markers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plugins.security.encodings import payloads
-from plugins.security.model import LEAST_EVIDENCE, TELLING, Feature, Model, Weights, features, reasons
-from plugins.security.passages import Passage, passages
+import numpy as np
+from numpy.typing import NDArray
+
+from plugins.security.disguises import readings
+from plugins.security.forgeries import forgeries
+from plugins.security.model import Model, Windows, windows
+from plugins.security.ngrams import Features, features
 from plugins.security.reasons import Reason
 
-WINDOW_PASSAGES = 3
-"""Passages weighed together at most, so that a long text does not collect coincidences."""
-
-MAX_DECODE_DEPTH = 2
+MAX_DEPTH = 2
 """A payload inside a payload is decoded once more; nobody writes a third layer that a model would unpack by itself."""
-
-ENCODED_BONUS = 2.0
-"""What hiding a text in an encoding adds to its logit."""
+DISGUISE_BONUS = 1.0
+"""What hiding a text adds to its logit."""
+FORGED = 4.0
+"""The logit of a forged marker."""
+LEET_WORDS = 2
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A span of the text, how much speaks for an attack, and what does."""
+    """A span of the text, the logit of "this is an attack", and what speaks for it, the heaviest reason first."""
 
     start: int
     end: int
     logit: float
-    evidence: Weights
-    is_encoded: bool = False
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """What the evidence speaks for, the heaviest reason first."""
-        named = reasons(self.evidence)
-        return tuple(dict.fromkeys((Reason.ENCODED_PAYLOAD, *named))) if self.is_encoded else named
+    reasons: tuple[Reason, ...]
+    is_disguised: bool = False
 
 
-def findings(text: str, model: Model, *, above: float, depth: int = 0) -> Iterator[Finding]:
-    """Yield every span whose logit is over `above`; the text must be without invisible characters."""
-    yield from _windows(passages(text), model, above)
-    if depth >= MAX_DECODE_DEPTH:
+@dataclass(frozen=True)
+class Weighed:
+    """A text, its windows and their logits."""
+
+    text: str
+    model: Model
+    found: Features
+    spans: Windows
+    logits: NDArray[np.float64]
+
+    def finding(self, number: int) -> Finding:
+        """Return a window as a finding."""
+        first, end = int(self.spans.first[number]), int(self.spans.end[number])
+        tokens = self.found.tokens
+        reasons = self.model.reasons_for(self.found, first, end)
+        if np.count_nonzero(tokens.leet[first:end]) >= LEET_WORDS:
+            reasons = (*reasons, Reason.ENCODED_PAYLOAD)
+        return Finding(int(tokens.starts[first]), int(tokens.ends[end - 1]), float(self.logits[number]), reasons)
+
+    def heaviest(self) -> Iterator[Finding]:
+        """Yield the window that weighs most; nothing for a text without windows."""
+        if len(self.logits):
+            yield self.finding(int(self.logits.argmax()))
+
+
+def weigh(text: str, model: Model) -> Weighed:
+    """Weigh all windows of a text."""
+    found = features(text)
+    spans = windows(found)
+    return Weighed(text, model, found, spans, model.logits(model.weigh(found), spans))
+
+
+def other_findings(weighed: Weighed, depth: int = 0) -> Iterator[Finding]:
+    """Yield forged markers, and of each disguised part the window that weighs most."""
+    for start, end in forgeries(weighed.text):
+        yield Finding(start, end, FORGED, (Reason.DELIMITER_FORGERY,))
+    if depth >= MAX_DEPTH:
         return
-    for payload in payloads(text):
-        for inner in findings(payload.text, model, above=above - ENCODED_BONUS, depth=depth + 1):
-            yield Finding(payload.start, payload.end, inner.logit + ENCODED_BONUS, inner.evidence, is_encoded=True)
-
-
-def _windows(found: Sequence[Passage], model: Model, above: float) -> Iterator[Finding]:
-    weighed = [_weigh(passage.marks, model) for passage in found]
-    most = [sum(weight for weight in weights.values() if weight > 0) for weights in weighed]
-    least = above + LEAST_EVIDENCE
-    for first in range(len(found)):
-        together: dict[Feature, float] = {}
-        reachable = 0.0
-        for last in range(first, min(first + WINDOW_PASSAGES, len(found))):
-            together.update(weighed[last])
-            reachable += most[last]
-            if reachable > least and weighed[last] and (logit := model.logit(together)) > above:
-                yield Finding(found[first].start, found[last].end, logit, dict(together))
-
-
-def _weigh(marks: tuple[str, ...], model: Model) -> Weights:
-    """Weigh a passage. Without a telling word it could only speak for honesty, and honest neighbours clear nobody."""
-    return {} if TELLING.isdisjoint(marks) else model.weigh(features(marks))
-
-
-def windows_of(text: str) -> list[frozenset[Feature]]:
-    """Return the features of every window of a text, for training."""
-    found = [features(passage.marks) for passage in passages(text)]
-    return [
-        frozenset[Feature]().union(*found[first : last + 1])
-        for first in range(len(found))
-        for last in range(first, min(first + WINDOW_PASSAGES, len(found)))
-    ]
+    for reading in readings(weighed.text, weighed.found.tokens):
+        inner = weigh(reading.text, weighed.model)
+        for finding in (*inner.heaviest(), *other_findings(inner, depth + 1)):
+            reasons = tuple(dict.fromkeys((*finding.reasons, Reason.ENCODED_PAYLOAD)))
+            yield Finding(reading.start, reading.end, finding.logit + DISGUISE_BONUS, reasons, is_disguised=True)

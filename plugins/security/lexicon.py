@@ -1,139 +1,89 @@
-"""What words mean to the screen: `lexicon.tsv` maps words of twenty-odd languages to a hundred concepts.
+"""What words mean to the model: `lexicon.tsv` maps words and stems of twenty-odd languages to a hundred concepts.
 
-The model (see `model`) sees concepts only, so what it learned about "ignore all previous instructions" holds for
-synonyms, for other languages and for misspellings of the long words that attacks are made of.
+A concept is one more kind of token: what the model learns about "ignore all previous instructions" in English it
+thereby knows about synonyms and about languages of which it has seen little. The look-up is of hashes, for all words at
+once.
 """
 
-import codecs
-import re
-from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
-from plugins.security.characters import fold
-from plugins.security.reasons import Reason
+import numpy as np
+from numpy.typing import NDArray
 
-_FILE = Path(__file__).with_name("lexicon.tsv")
-_MIN_MISSPELT = 6
-"""Shorter words have too many neighbours that are words of their own."""
-_MIN_GLUED, _MAX_GLUED = 14, 200
-_SHORTEST_INSIDE = 2
-_GLUED_SHARE = 0.8
-_MIN_GLUED_WORDS = 3
-_MIN_STEM, _MAX_STEM = 2, 12
-_MIN_TURNED = 5
+from plugins.security.folding import IDEOGRAPH, WORD, fold
+from plugins.security.hashing import MIX, Hashes, hashes_between, prefixes_of
 
-# Scripts that write no spaces: words are looked for inside a run of letters.
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+LEXICON_FILE = Path(__file__).with_name("lexicon.tsv")
+LONGEST, LONGEST_IDEOGRAPHS = 10, 4
+"""Longer words are looked up by their first letters only."""
 
-Concepts = tuple[str, ...]
+_FILTER_BITS = 16
+_FILTER_SHIFT = np.uint64(64 - _FILTER_BITS)
+
+Numbers = NDArray[np.int64]
 
 
-def _rows() -> Iterator[tuple[str, str, str, list[str]]]:
-    for line in _FILE.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            concept, reason, languages, words = line.split("\t")
-            yield concept, reason, languages, fold(words).split()
+@dataclass(frozen=True)
+class Lexicon:
+    """Words and stems: sorted hashes, the concept of each, and whether it is a stem."""
+
+    hashes: Hashes
+    concepts: Numbers
+    is_stem: NDArray[np.bool_]
+    filter: NDArray[np.bool_]
+    """Whether any hash begins with these bits: most words are in no lexicon, and this is the cheap way to see it."""
+
+    def look_up(self, hashes: Hashes) -> tuple[Numbers, Numbers]:
+        """Return which of the hashes are known, and as which entry."""
+        likely = np.flatnonzero(self.filter[((hashes * MIX) >> _FILTER_SHIFT).view(np.int64)])
+        entries = np.minimum(np.searchsorted(self.hashes, hashes[likely]), len(self.hashes) - 1)
+        is_known = self.hashes[entries] == hashes[likely]
+        return likely[is_known], entries[is_known]
 
 
-def _load() -> tuple[dict[str, str], dict[str, str], dict[str, Reason], set[str]]:
-    words: dict[str, str] = {}
-    stems: dict[str, str] = {}
-    reasons: dict[str, Reason] = {}
-    english: set[str] = set()
-    for concept, reason, languages, forms in _rows():
-        if reason != "-":
-            reasons[concept] = Reason(reason)
-        for form in forms:
-            (stems if form.endswith("*") else words).setdefault(form.rstrip("*"), concept)
-        if languages == "en":
-            english.update(form for form in forms if form.isalpha())
-    return words, stems, reasons, english
+@lru_cache(maxsize=1)
+def lexicon() -> Lexicon:
+    """Return what `lexicon.tsv` says; concepts are numbered from 1 in its order."""
+    found: dict[int, tuple[int, bool]] = {}
+    numbers: dict[str, int] = {}
+    for line in LEXICON_FILE.read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        name, _, forms = line.split("\t")
+        concept = numbers.setdefault(name, len(numbers) + 1)
+        for form in forms.split():
+            folded = fold(form.rstrip("*"))
+            length = min(len(folded.codes), LONGEST)
+            is_stem = form.endswith("*") or len(folded.codes) > LONGEST or bool((folded.kinds == IDEOGRAPH).all())
+            (hashed,) = hashes_between(prefixes_of(folded.codes), np.array([0]), np.array([length])).tolist()
+            found.setdefault(hashed, (concept, is_stem))
+    hashes = np.array(sorted(found), dtype=np.uint64)
+    known = np.zeros(1 << _FILTER_BITS, dtype=np.bool_)
+    known[(hashes * MIX) >> _FILTER_SHIFT] = True
+    rows = [found[hashed] for hashed in sorted(found)]
+    return Lexicon(hashes, np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), known)
 
 
-_WORDS, _STEMS, REASON_OF, _ENGLISH = _load()
+def concepts_of(prefixes: Hashes, first: Numbers, last: Numbers, kinds: NDArray[np.uint8]) -> Numbers:
+    """Return the number of each token's concept, 0 for none; of several entries the longest counts.
 
-
-def _misspellings(word: str) -> Iterator[str]:
-    for i in range(1, len(word)):
-        yield word[:i] + word[i + 1 :]
-        yield word[:i] + word[i] + word[i:]
-        if i + 1 < len(word):
-            yield word[:i] + word[i + 1] + word[i] + word[i + 2 :]
-
-
-_MISSPELT = {
-    form: _WORDS[word]
-    for word in sorted(_ENGLISH)
-    if len(word) >= _MIN_MISSPELT and word in _WORDS and _WORDS[word] in REASON_OF
-    for form in _misspellings(word)
-    if form not in _WORDS
-}
-Trie = dict[str, "Trie | str"]
-_WORD_ENDS = ""
-
-
-def _trie(words: Iterable[str]) -> Trie:
-    """Return a tree of letters; where a word ends stands its concept."""
-    root: Trie = {}
-    for word in words:
-        node = root
-        for letter in word:
-            node = cast("Trie", node.setdefault(letter, {}))
-        node[_WORD_ENDS] = _WORDS.get(word) or _STEMS[word]
-    return root
-
-
-def _longest_words(letters: str, root: Trie) -> Iterator[tuple[str, int]]:
-    """Yield concept and length of the longest word at each place that begins one; words never overlap."""
-    start, end = 0, len(letters)
-    while start < end:
-        node, place, found = root, start, ("", 0)
-        while place < end and (child := node.get(letters[place])) is not None:
-            node, place = cast("Trie", child), place + 1
-            if (concept := node.get(_WORD_ENDS)) is not None:
-                found = (cast("str", concept), place - start)
-        if found[1]:
-            yield found
-        start += found[1] or 1
-
-
-_SPACELESS = _trie(word for word in (*_WORDS, *_STEMS) if _UNSPACED.search(word))
-_INSIDE_GLUED = _trie(word for word in _ENGLISH if len(word) >= _SHORTEST_INSIDE)
-_TELLING = frozenset(word for word in _ENGLISH if len(word) >= _MIN_TURNED and _WORDS.get(word) in REASON_OF)
-TURNED_WORDS = {
-    **{codecs.encode(word, "rot13"): word for word in _TELLING},
-    **{word[::-1]: word for word in _TELLING},
-}
-"""Telling words as ROT13 or written backwards, with the word they stand for."""
-for _word in _ENGLISH:
-    TURNED_WORDS.pop(_word, None)
-
-
-def concepts_of(word: str) -> Concepts:
-    """Return the concepts of one folded word: none, one, or several for a run of words written together."""
-    if (concept := _WORDS.get(word) or _MISSPELT.get(word)) is not None:
-        return (concept,)
-    if _UNSPACED.search(word):
-        return tuple(concept for concept, _ in _longest_words(word, _SPACELESS))
-    for end in range(min(len(word), _MAX_STEM), _MIN_STEM - 1, -1):
-        if (concept := _STEMS.get(word[:end])) is not None:
-            return (concept,)
-    if "'" in word:
-        return concepts_of(word.partition("'")[0]) or concepts_of(word.partition("'")[2])
-    return words_inside(word) if len(word) >= _MIN_GLUED else ()
-
-
-def words_inside(letters: str) -> Concepts:
-    """Return the concepts of English words written without spaces; none when that does not explain the letters."""
-    parts = list(_longest_words(letters[:_MAX_GLUED], _INSIDE_GLUED))
-    if len(parts) < _MIN_GLUED_WORDS or sum(length for _, length in parts) < _GLUED_SHARE * min(
-        len(letters), _MAX_GLUED
-    ):
-        return ()
-    return tuple(concept for concept, _ in parts)
-
-
-def is_telling(word: str) -> bool:
-    """Whether a word speaks for a reason: what makes a costume worth taking off."""
-    return any(concept in REASON_OF for concept in concepts_of(word))
+    A word is known if it is in the lexicon or begins with a stem; ideographs are looked up in runs.
+    """
+    concepts = np.zeros(len(first), dtype=np.int64)
+    for kind, longest in ((WORD, LONGEST), (IDEOGRAPH, LONGEST_IDEOGRAPHS)):
+        tokens = np.flatnonzero(kinds == kind)
+        if not len(tokens):
+            continue
+        reach = last[tokens] + 1 if kind == WORD else np.full(len(tokens), len(prefixes) - 1)
+        begins = np.tile(first[tokens], longest)
+        ends = begins + np.repeat(np.arange(1, longest + 1), len(tokens))
+        reaches = np.tile(reach, longest)
+        inside = np.flatnonzero(ends <= reaches)
+        found, entry = lexicon().look_up(hashes_between(prefixes, begins[inside], ends[inside]))
+        found = inside[found]
+        meant = lexicon().is_stem[entry] | (ends[found] == reaches[found])
+        # Later places are longer entries, and the last assignment stays.
+        concepts[tokens[found[meant] % len(tokens)]] = lexicon().concepts[entry[meant]]
+    return concepts

@@ -1,19 +1,21 @@
 """The security screen: pure code that decides, before any model call, whether a text looks like an attack.
 
-A text is cut into passages, words are read as concepts whatever their language or costume, and a small linear model
-weighs which of them stand near each other (`passages`, `lexicon`, `model`). One global threshold decides. An attack in
-a message is refused; in a document, which its sender did not write, it is taken out and flagged.
+A text is folded to plain letters (`folding`), hashed into n-grams of words and letters (`ngrams`), and a linear model
+weighs sentences and stretches of it (`model`); parts in disguise are read as well (`disguises`). One global threshold
+decides. An attack in a message is refused; in a document, which its sender did not write, it is taken out and flagged.
 
 The screen is one layer. It does not replace delimiting candidate text in prompts, and it reads words, not intent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from plugins.security.characters import hidden_payload, hides_text, without_invisible
-from plugins.security.findings import Finding, findings
+import numpy as np
+
+from plugins.security.characters import hidden_payload, hides_text, shows_nothing, without_invisible
+from plugins.security.findings import Finding, other_findings, weigh
 from plugins.security.markup import without_hidden_markup
-from plugins.security.model import LEAST_EVIDENCE, SHIPPED, Model
+from plugins.security.model import Model, read
 from plugins.security.reasons import Reason
 
 THRESHOLD = 1.0
@@ -28,9 +30,10 @@ LINGERING = 0.4
 MAX_ROUNDS = 20
 """Passages move together when one between them is taken out, and may then say something else."""
 
+SHIPPED = read()
+
+_LOGITS_TO_SCORE = 4.0
 _QUOTES = frozenset("\"'“”„«»`")
-_FAINT = 0.5
-"""Below this score nothing is worth a reason."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,23 @@ def screen(text: str, *, max_characters: int, model: Model = SHIPPED) -> Verdict
     """
     if len(text) > max_characters:
         return Verdict(THRESHOLD, (Reason.TOO_LONG,))
-    visible = _unquoted(without_invisible(text))
-    if not visible.strip() and not hidden_payload(text):
+    payload = hidden_payload(text)
+    if not payload and shows_nothing(text):
         return Verdict(THRESHOLD, (Reason.EMPTY,))
-    found = [*findings(visible, model, above=_logit(_FAINT)), *_hidden(text, model)]
-    heaviest = max(found, key=lambda finding: finding.logit, default=None)
-    score = round(_score(heaviest), 3) if heaviest else 0.0
-    reasons = heaviest.reasons if heaviest else ()
+    found = [finding for part in (_unquoted(text), payload) if part for finding in _heaviest(part, model)]
+    found.sort(key=lambda finding: -finding.logit)
+    score = round(_score(found[0].logit), 3) if found else 0.0
+    speaking = [finding for finding in found if finding.logit >= 0] or (found[:1] if score else [])
+    reasons = tuple(dict.fromkeys(reason for finding in speaking for reason in finding.reasons))
     if hides_text(text):
-        return Verdict(max(score, THRESHOLD), tuple(dict.fromkeys((*reasons, Reason.HIDDEN_CHARACTERS))))
+        named = reasons if score >= THRESHOLD else ()
+        return Verdict(max(score, THRESHOLD), tuple(dict.fromkeys((*named, Reason.HIDDEN_CHARACTERS))))
     return Verdict(score, reasons)
+
+
+def _heaviest(text: str, model: Model) -> list[Finding]:
+    weighed = weigh(text, model)
+    return [*weighed.heaviest(), *other_findings(weighed)]
 
 
 def _unquoted(text: str) -> str:
@@ -84,7 +94,7 @@ def _unquoted(text: str) -> str:
     return inside if is_quotation else text
 
 
-def neutralise(text: str) -> Neutralised:
+def neutralise(text: str, model: Model = SHIPPED) -> Neutralised:
     """Return a document without hidden content and without passages that read as instructions to an AI.
 
     What is visible and honest stays letter for letter, because requirements are quoted from it. Idempotent.
@@ -95,7 +105,7 @@ def neutralise(text: str) -> Neutralised:
         shown = without_hidden_markup(visible)
         if shown != visible:
             reasons.append(Reason.MARKUP)
-        spans = _spans_to_remove(shown)
+        spans = _spans_to_remove(shown, model)
         reasons.extend(reason for finding in spans for reason in finding.reasons)
         visible = _without(shown, spans)
         if not spans:
@@ -104,27 +114,40 @@ def neutralise(text: str) -> Neutralised:
     return Neutralised(REMOVED, tuple(dict.fromkeys(reasons)))
 
 
-def _hidden(text: str, model: Model) -> Sequence[Finding]:
-    return list(findings(payload, model, above=_logit(_FAINT))) if (payload := hidden_payload(text)) else []
-
-
-def _spans_to_remove(text: str) -> list[Finding]:
-    """Return what to take out, in order: the shortest spans that score, and the lingering ones beside them."""
-    found = sorted(findings(text, SHIPPED, above=_logit(LINGERING)), key=lambda finding: finding.end - finding.start)
+def _spans_to_remove(text: str, model: Model) -> list[Finding]:
+    """Return what to take out, in order: the shortest windows that score, and the lingering ones beside them."""
+    # A marker says nothing, and letters that stay where they are keep the places of all others.
+    weighed = weigh(text.replace(REMOVED, " " * len(REMOVED)), model)
     taken = bytearray(len(text))
-    attacks = _apart([finding for finding in found if finding.logit >= 0], taken)
+    attacks = _apart([finding for finding in other_findings(weighed) if finding.logit >= 0], taken)
+    shortest_first = np.argsort(weighed.spans.end - weighed.spans.first, kind="stable")
+    scoring = (int(number) for number in shortest_first if weighed.logits[number] >= 0)
+    attacks += _apart((weighed.finding(number) for number in scoring), taken)
+    if not attacks:
+        return []
     starts, ends = {finding.start for finding in attacks}, {finding.end for finding in attacks}
+    lingering = (weighed.finding(number) for number in shortest_first if weighed.logits[number] >= _logit(LINGERING))
     beside = [
         finding
-        for finding in found
-        if (finding.start in ends and not _opens_paragraph(text, finding.start))
-        or (finding.end in starts and not _opens_paragraph(text, finding.end))
+        for finding in lingering
+        if (_before(text, finding.start) in ends) or (_after(text, finding.end) in starts)
     ]
-    tight = [finding if finding.is_encoded else _tight(text, finding) for finding in attacks]
-    return sorted((*tight, *_apart(beside, taken)), key=lambda finding: finding.start)
+    return sorted((*attacks, *_apart(beside, taken)), key=lambda finding: finding.start)
 
 
-def _apart(found: Sequence[Finding], taken: bytearray) -> list[Finding]:
+def _before(text: str, place: int) -> int:
+    """Return where what stands before a place ends, or -1 when an empty line lies between."""
+    end = len(text[max(0, place - 40) : place].rstrip()) + max(0, place - 40)
+    return -1 if "\n\n" in text[end:place] else end
+
+
+def _after(text: str, place: int) -> int:
+    rest = text[place : place + 40]
+    start = place + len(rest) - len(rest.lstrip())
+    return -1 if "\n\n" in text[place:start] else start
+
+
+def _apart(found: Iterable[Finding], taken: bytearray) -> list[Finding]:
     """Return the spans that overlap none before them, and mark what they take."""
     chosen = []
     for finding in found:
@@ -132,24 +155,6 @@ def _apart(found: Sequence[Finding], taken: bytearray) -> list[Finding]:
             taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
             chosen.append(finding)
     return chosen
-
-
-def _opens_paragraph(text: str, place: int) -> bool:
-    return "\n\n" in text[max(0, place - 2) : place + 2]
-
-
-def _tight(text: str, finding: Finding) -> Finding:
-    """Return the finding without lines at its ends that the attack does not need: a heading, the line before."""
-    start, end = finding.start, finding.end
-    while (cut := text.find("\n", start, end) + 1) and _speaks(text[cut:end]):
-        start = cut
-    while (cut := text.rfind("\n", start, end)) > start and _speaks(text[start:cut]):
-        end = cut
-    return replace(finding, start=start, end=end)
-
-
-def _speaks(text: str) -> bool:
-    return any(True for _ in findings(text, SHIPPED, above=0.0))
 
 
 def _without(text: str, spans: list[Finding]) -> str:
@@ -164,9 +169,9 @@ def _without(text: str, spans: list[Finding]) -> str:
     return "".join([*parts, text[shown:]])
 
 
-def _score(finding: Finding) -> float:
-    return max(0.0, THRESHOLD + finding.logit / LEAST_EVIDENCE)
+def _score(logit: float) -> float:
+    return max(0.0, THRESHOLD + logit / _LOGITS_TO_SCORE)
 
 
 def _logit(score: float) -> float:
-    return (score - THRESHOLD) * LEAST_EVIDENCE
+    return (score - THRESHOLD) * _LOGITS_TO_SCORE

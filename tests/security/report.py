@@ -8,7 +8,6 @@ deepset's own label also counts role play and off-topic wishes as attacks; its c
 `tests.security.corpus.DEEPSET_CLASSES`, and both figures are printed.
 """
 
-import json
 import random
 import sys
 from collections import defaultdict
@@ -16,25 +15,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.security.model import SHIPPED, Model
-from plugins.security.screen import Verdict, screen
+from plugins.security.model import Model
+from plugins.security.screen import SHIPPED, Verdict, screen
 from tests.security import learning
-from tests.security.corpus import Example, by_group, examples
+from tests.security.corpus import LEARNED_ONLY, Example, examples, written
 from tests.security.intervals import wilson
 from tests.security.timing import SLOWEST_MS, timings
 
 HELD_OUT = Path(__file__).with_name("held_out")
-FOLDS = 5
+FOLDS = 4
 LIMIT = 200_000
 MIN_RECALL = 0.90
 MAX_REFUSED_HONEST = 0.005
-MAX_REFUSED_TRIGGERS = 0.015
-TRIGGER_SOURCES = ("notinject", "trigger")
-"""Sources or classes of honest prompts full of the words that attacks are made of."""
+MAX_REFUSED_PROMPTS = 0.015
+GENUINE = frozenset({"answer", "star_answer", "advert", "job_description", "resume", "letter"})
+GENUINE_SOURCES = frozenset({"adverts", "job_descriptions"})
+"""Classes and sources of genuine documents and interview answers; other honest texts are prompts."""
 SHOWN_CHARACTERS = 110
-SHOWN_EACH = 12
-NOT_MEASURED = frozenset({"manuals", "bank", "own disguised"})
-"""Learned from only: no person would send them."""
+SHOWN_EACH = 8
 
 
 @dataclass(frozen=True)
@@ -54,30 +52,35 @@ def main() -> int:
     """Measure, print, and return the exit code."""
     say("# The security screen\n")
     say(f"## Development data, {FOLDS}-fold cross-validation grouped by likeness\n")
-    print_tables(list(cross_validated(examples())))
-    is_met = True
-    held_out = list(read_held_out())
-    if held_out:
-        say("## Held-out data, shipped weights\n")
-        judged = [judge(example, SHIPPED) for example in held_out]
-        print_tables(judged)
-        is_met = thresholds_met(judged)
-    else:
-        say(f"No held-out data: {HELD_OUT.relative_to(Path.cwd())} holds no .jsonl file.\n")
+    judged = list(cross_validated(examples()))
+    print_tables(judged)
+    thresholds_met(judged)
+    is_met = held_out_met(HELD_OUT)
     return 0 if print_timings() and is_met else 1
+
+
+def held_out_met(folder: Path) -> bool:
+    """Judge the rows of a folder's .jsonl files by the shipped weights; nothing is ever learned from them."""
+    held_out = list(written(folder))
+    if not held_out:
+        say(f"\nNo held-out data: {folder.name} holds no .jsonl file.\n")
+        return True
+    say("\n## Held-out data, shipped weights\n")
+    judged = [judge(example, SHIPPED) for example in held_out]
+    print_tables(judged)
+    return thresholds_met(judged)
 
 
 def cross_validated(found: Sequence[Example]) -> Iterator[Judged]:
     """Judge each text by weights learned from the other folds."""
-    groups = sorted(by_group(list(found)))
+    groups = sorted({example.group for example in found})
     random.Random(FOLDS).shuffle(groups)  # noqa: S311 - not for secrets
     fold_of = {group: place % FOLDS for place, group in enumerate(groups)}
-    bags = learning.windows(found)
+    bags = learning.bags_of(found)
     for fold in range(FOLDS):
-        others = [place for place, example in enumerate(found) if fold_of[example.group] != fold]
-        model = learning.fit([found[place] for place in others], [bags[place] for place in others])
+        model = learning.fit(found, bags, (i for i, example in enumerate(found) if fold_of[example.group] != fold))
         for example in found:
-            if fold_of[example.group] == fold and example.source not in NOT_MEASURED:
+            if fold_of[example.group] == fold and example.source not in LEARNED_ONLY:
                 yield judge(example, model)
 
 
@@ -86,75 +89,62 @@ def judge(example: Example, model: Model) -> Judged:
     return Judged(example, screen(example.text, max_characters=LIMIT, model=model))
 
 
-def read_held_out() -> Iterator[Example]:
-    """Rows of `{"text", "label", "class", "language"}`; nothing is ever learned from them."""
-    for path in sorted(HELD_OUT.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            kind = f"{row.get('class', '')} {row.get('language', '')}".strip()
-            yield Example(row["text"], row["label"] == 1, path.stem, kind, path.stem)
-
-
 def print_tables(judged: Sequence[Judged]) -> None:
     """Print recall and false alarms by source and class, then the texts that were judged wrongly."""
     say("| source | class | n | measure | 95 % interval |\n|---|---|---|---|---|")
     for (source, kind, is_attack), rows in sorted(by_class(judged).items()):
-        refused = sum(not row.verdict.is_allowed for row in rows)
-        say(f"| {source} | {kind} | {len(rows)} | {'recall' if is_attack else 'refused'} {share(refused, len(rows))} |")
+        say(f"| {source} | {kind} | {len(rows)} | {'recall' if is_attack else 'refused'} {share(rows)} |")
     attacks = [row for row in judged if row.example.is_attack and row.example.source == "deepset"]
     if attacks:
-        refused = sum(not row.verdict.is_allowed for row in attacks)
-        say(f"| deepset | its own label, role play included | {len(attacks)} | recall {share(refused, len(attacks))} |")
+        say(f"| deepset | its own label, role play included | {len(attacks)} | recall {share(attacks)} |")
     for is_attack, title in ((True, "Misses"), (False, "False alarms")):
         say(f"\n### {title}\n")
-        wrong = [
-            row for row in judged if row.example.is_attack is is_attack and not row.is_right and row.example.trains
-        ]
-        print_texts(wrong)
+        print_texts([row for row in judged if row.example.is_attack is is_attack and not row.is_right])
     say("")
 
 
 def print_texts(rows: Sequence[Judged]) -> None:
-    """Print texts shortened, a few of each class and one of each group of like texts."""
-    shown: dict[tuple[str, str], set[str]] = defaultdict(set)
+    """Print texts shortened, a few of each source and class."""
+    shown: dict[tuple[str, str], int] = defaultdict(int)
     for row in rows:
-        example, groups = row.example, shown[row.example.source, row.example.kind]
-        is_like_another = example.group in groups and example.group != example.source
-        if is_like_another or len(groups) >= SHOWN_EACH:
-            continue
-        groups.add(example.group if example.group != example.source else example.text)
-        text = " ".join(example.text.split())[:SHOWN_CHARACTERS]
-        say(f"- {example.source} {example.kind} ({row.verdict.score:.2f}): {text}")
+        example = row.example
+        shown[example.source, example.kind] += 1
+        if example.trains and shown[example.source, example.kind] <= SHOWN_EACH:
+            text = " ".join(example.text.split())[:SHOWN_CHARACTERS]
+            say(f"- {example.source} {example.kind} ({row.verdict.score:.2f}): {text}")
 
 
 def by_class(judged: Sequence[Judged]) -> dict[tuple[str, str, bool], list[Judged]]:
-    """Return the rows of each source, class and label; classes that only name a topic are put together."""
+    """Return the rows of each source, class and label."""
     classes: dict[tuple[str, str, bool], list[Judged]] = defaultdict(list)
     for row in judged:
-        example = row.example
-        has_classes = example.source.startswith(("own", "deepset")) or example.group == example.source
-        classes[example.source, example.kind if has_classes else "", example.is_attack].append(row)
+        classes[row.example.source, row.example.kind, row.example.is_attack].append(row)
     return classes
+
+
+def is_genuine(example: Example) -> bool:
+    """Whether an honest text is a document or an answer, of which fewer may be refused than of prompts."""
+    return example.source in GENUINE_SOURCES or example.kind in GENUINE
 
 
 def thresholds_met(judged: Sequence[Judged]) -> bool:
     """Print the figures that the service promises, and whether they hold."""
-    attacks = [row for row in judged if row.example.is_attack and "indirect" not in row.example.kind]
+    attacks = [row for row in judged if row.example.is_attack and row.example.trains and row.example.kind != "indirect"]
     honest = [row for row in judged if not row.example.is_attack]
-    triggers = [
-        row for row in honest if any(name in f"{row.example.source} {row.example.kind}" for name in TRIGGER_SOURCES)
-    ]
-    genuine = [row for row in honest if row not in triggers]
     figures = (
-        ("recall on direct attacks", attacks, MIN_RECALL, 1),
-        ("refused of genuine texts", genuine, MAX_REFUSED_HONEST, -1),
-        ("refused of prompts full of trigger words", triggers, MAX_REFUSED_TRIGGERS, -1),
+        ("recall on attacks", attacks, MIN_RECALL, 1),
+        (
+            "refused of documents and answers",
+            [row for row in honest if is_genuine(row.example)],
+            MAX_REFUSED_HONEST,
+            -1,
+        ),
+        ("refused of prompts", [row for row in honest if not is_genuine(row.example)], MAX_REFUSED_PROMPTS, -1),
     )
     is_met = True
     for name, rows, bound, direction in figures:
-        refused = sum(not row.verdict.is_allowed for row in rows)
-        is_held = not rows or (refused / len(rows) - bound) * direction >= 0
-        say(f"{'held' if is_held else 'MISSED'}: {name} {share(refused, len(rows))} (bound {bound:.1%})")
+        is_held = not rows or (refused(rows) / len(rows) - bound) * direction >= 0
+        say(f"{'held' if is_held else 'MISSED'}: {name} {share(rows)} (bound {bound:.1%})")
         is_met = is_met and is_held
     return is_met
 
@@ -170,12 +160,17 @@ def print_timings() -> bool:
     return slowest <= SLOWEST_MS
 
 
-def share(part: int, whole: int) -> str:
-    """Return a share with its 95 % Wilson interval as two cells of a table."""
-    if not whole:
+def refused(rows: Sequence[Judged]) -> int:
+    """Return how many were refused."""
+    return sum(not row.verdict.is_allowed for row in rows)
+
+
+def share(rows: Sequence[Judged]) -> str:
+    """Return the share that was refused with its 95 % Wilson interval, as two cells of a table."""
+    if not rows:
         return "none | "
-    low, high = wilson(part, whole)
-    return f"{part / whole:.1%} | {low:.1%} to {high:.1%}"
+    low, high = wilson(refused(rows), len(rows))
+    return f"{refused(rows) / len(rows):.1%} | {low:.1%} to {high:.1%}"
 
 
 def say(line: str) -> None:

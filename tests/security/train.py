@@ -2,20 +2,18 @@
 
 import sys
 
-from plugins.security.model import WEIGHTS_FILE
+from plugins.security.model import WEIGHTS_FILE, write
 from tests.security import learning
 from tests.security.corpus import SHARED, examples
 
 
 def main() -> None:
-    """Fit on everything there is and write `weights.tsv`, sorted, so that a change can be reviewed."""
+    """Fit on everything there is and write the tables."""
     if not SHARED.is_dir():
         sys.stderr.write("The development data is not beside the repository: training on the own texts only.\n")
     found = examples()
-    model = learning.fit(found, learning.windows(found))
-    lines = sorted(f"{' '.join(feature)}\t{weight:g}\n" for feature, weight in model.weights.items())
-    WEIGHTS_FILE.write_text("".join(lines), encoding="utf-8")
-    sys.stderr.write(f"{len(lines)} weights learned from {len(found)} texts.\n")
+    write(learning.fit(found, learning.bags_of(found), range(len(found))))
+    sys.stderr.write(f"Learned from {len(found)} texts; {WEIGHTS_FILE.stat().st_size // 1000} kB.\n")
 
 
 if __name__ == "__main__":
