@@ -16,7 +16,7 @@ import numpy as np
 from plugins.security.encodings import payloads
 from plugins.security.ngrams import Tokens
 
-MOST_CHARACTERS = 1_200
+MOST_CHARACTERS = 800
 """What is read of one text at most; nobody needs more to give an order."""
 
 _AROUND = 400

@@ -5,6 +5,7 @@ Patterns consume a run possessively, so the work grows linearly with the text.
 
 import base64
 import binascii
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ _MORSE = re.compile(r"[.\-](?<![.\-].)[.\-]{0,4}(?:[ /\n]{1,3}[.\-]{1,5}){8,}+")
 _MIN_READABLE_SHARE = 0.9
 _MIN_PAYLOAD = 8
 _LONG_WORD, _MANY_DIGITS = 20, 16
-_MOST_ENCODED = 2_400
+_MOST_ENCODED = 1_600
 """Characters of a run that are decoded; nobody needs more to give an order."""
 
 _MORSE_SIGNS = (
@@ -61,7 +62,8 @@ def _decode_base64(run: str) -> str:
     body = re.sub(r"[\s=]", "", run).replace("-", "+").replace("_", "/")
     body = body[: len(body) - 1] if len(body) % 4 == 1 else body
     try:
-        return base64.b64decode(body + "=" * (-len(body) % 4)).decode("utf-8")
+        # A letter that was cut at the end is left out.
+        return codecs.utf_8_decode(base64.b64decode(body + "=" * (-len(body) % 4)), "strict", False)[0]  # noqa: FBT003
     except (binascii.Error, UnicodeDecodeError):
         return ""
 
@@ -75,8 +77,9 @@ def _decode_base32(run: str) -> str:
 
 
 def _decode_hex(run: str) -> str:
-    digits = re.sub(r"\\x|0x|[ :]", "", run)
-    return bytes.fromhex(digits).decode("utf-8", errors="ignore")
+    digits = re.sub(r"\\x|0x|[^0-9a-fA-F]", "", run)
+    # The run may have been cut inside a pair.
+    return bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("utf-8", errors="ignore")
 
 
 def _decode_percent(run: str) -> str:

@@ -199,6 +199,13 @@ def test_every_reason_tells_people_what_to_do() -> None:
         assert reason.advice.endswith(".")
 
 
+@pytest.mark.parametrize("unit", ["41 ", "41:", "\\x41", "0x41", "%41", "\\u0041", "065 ", "01000001 ", "QUJD", ".- "])
+@pytest.mark.parametrize("before", ["", "x ", "4142 "])
+def test_long_encoded_runs_are_cut_anywhere_without_harm(unit: str, before: str) -> None:
+    for length in range(4_000, 4_010):
+        screen((before + unit * 2_000)[:length], max_characters=LIMIT)
+
+
 @given(st.text(max_size=300))
 def test_any_text_gets_a_consistent_verdict(text: str) -> None:
     verdict = screen(text, max_characters=LIMIT)
