@@ -30,7 +30,7 @@ HARD_EACH, HARD_ONE_IN = 2, 12
 SHORT_WINDOWS = 12
 """In the first round attacks of no more windows are taken whole, and longer ones are left out."""
 CAUTION = 2.2
-"""How much more evidence the screen asks for than was learned, chosen by cross-validation (see `report`)."""
+"""How much more evidence the screen asks for than was learned; `report` shows what it costs and what it spares."""
 MAX_STEPS = 30
 PLACES = 1 << BITS
 REASON_OF_CLASS = {
