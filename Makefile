@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test quality check format lock clean
+.PHONY: run test quality security-report check format lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -m app
@@ -15,6 +15,9 @@ test: $(VENV)/.development
 
 quality: $(VENV)/.development
 	$(BIN)/python -m tests.quality.report $(ARGS)
+
+security-report: $(VENV)/.development
+	$(BIN)/python -m tests.security.report
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from app.accounts.audit import AuditLog
-from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
+from app.chat.checks import Documents, check_names, check_texts, context_tokens, documents_for_models, interviewer_of
 from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
 from app.core.canary import canary_for
@@ -80,11 +80,12 @@ class ComparisonService:
             model=request.model,
         )
         await check_texts(request, self._audit, owner_id=owner_id)
+        documents = documents_for_models(job_description=request.job_description, resume=request.resume)
         started = time.monotonic()
         places = [self._place(request, name) for name in request.techniques]
         # At once: of two comparisons that look at the ledger together, one may be too many.
         async with self._ledger.of_comparison(places, owner_id=owner_id) as ledgers:
-            trials = self._trials(request, ledgers)
+            trials = self._trials(request, documents, ledgers)
             await self._run(trials, owner_id)
         if all(trial.error for trial in trials):
             raise next(trial.error for trial in trials if trial.error)
@@ -94,16 +95,21 @@ class ComparisonService:
             results=[trial.result() for trial in trials],
             usage=usage_service.turn_usage([call for trial in trials for call in trial.calls], model=model),
             duration_ms=round((time.monotonic() - started) * 1000),
+            flags=list(documents.flags),
         )
 
     async def limit_headers(self, *, owner_id: UUID) -> dict[str, str]:
         """See `LedgerService.headers`."""
         return await self._ledger.headers(owner_id=owner_id, provider=self._provider.name)
 
-    def _trials(self, request: CompareRequest, ledgers: Sequence[Ledger]) -> list["_Trial"]:
+    def _trials(self, request: CompareRequest, documents: Documents, ledgers: Sequence[Ledger]) -> list["_Trial"]:
         canary = canary_for(self._canary_key, uuid4())
         return [
-            _Trial(self._conductor, self._task(request, name, ledger, canary), request.interview_type)
+            _Trial(
+                self._conductor,
+                self._task(request, documents, technique=name, ledger=ledger, canary=canary),
+                request.interview_type,
+            )
             for name, ledger in zip(request.techniques, ledgers, strict=True)
         ]
 
@@ -133,7 +139,9 @@ class ComparisonService:
             bound_usd=price_usd(model, Tokens(0), provider=provider, overrides=self._ledger.prices),
         )
 
-    def _task(self, request: CompareRequest, technique: str, ledger: Ledger, canary: str) -> TurnTask:
+    def _task(
+        self, request: CompareRequest, documents: Documents, *, technique: str, ledger: Ledger, canary: str
+    ) -> TurnTask:
         model = request.model or self._provider.default_model
         return TurnTask(
             turn_id=uuid4(),
@@ -141,8 +149,8 @@ class ComparisonService:
             agent=request.interview_type,
             technique=technique,
             brief=Brief(
-                job_description=request.job_description,
-                resume=request.resume,
+                job_description=documents.job_description,
+                resume=documents.resume,
                 experience_level=request.experience_level,
                 question_count=request.question_count or Brief.question_count,
                 interviewer=interviewer_of(request),

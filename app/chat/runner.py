@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from app.chat.schemas import ChatReply, HandoffPublic
+from app.chat.schemas import ChatReply, DocumentFlag, HandoffPublic
 from app.conversations.models import TurnStatus
 from app.conversations.schemas import QuestionSetPublic
 from app.conversations.service import ConversationService
@@ -54,10 +54,16 @@ class TurnRunner:
         """By turn."""
         self._is_stopping = False
 
-    def start(self, task: TurnTask, *, owner_id: UUID, conversation_id: UUID) -> None:
+    def start(
+        self, task: TurnTask, *, owner_id: UUID, conversation_id: UUID, flags: Sequence[DocumentFlag] = ()
+    ) -> None:
         """Run the turn in the background, whatever becomes of the request."""
         run = _TurnRun(
-            task, conversation_id=conversation_id, conductor=self._conductor, conversations=self._conversations
+            task,
+            conversation_id=conversation_id,
+            flags=flags,
+            conductor=self._conductor,
+            conversations=self._conversations,
         )
         running = asyncio.create_task(self._run(run), name=f"turn-{task.turn_id}")
         self._running[task.turn_id] = _Running(running, owner_id)
@@ -112,10 +118,12 @@ class _TurnRun:
         task: TurnTask,
         *,
         conversation_id: UUID,
+        flags: Sequence[DocumentFlag],
         conductor: Conductor,
         conversations: ConversationService,
     ) -> None:
         self.task = task
+        self._flags = flags
         self.conversation_id = conversation_id
         self._conductor = conductor
         self._conversations = conversations
@@ -158,6 +166,7 @@ class _TurnRun:
             usage=turn_usage(self._calls, model=self.task.model),
             conversation_cost_usd=spent.cost_usd,
             duration_ms=self._duration_ms(),
+            flags=list(self._flags),
         )
         line = log_line(TurnCompleted(reply.model_dump(mode="json")))
         await self._conversations.complete_turn(self.task.turn_id, answer, line)

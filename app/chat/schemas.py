@@ -132,6 +132,14 @@ class Compared(BaseModel):
     duration_ms: int
 
 
+class DocumentFlag(BaseModel):
+    """What was taken out of a document before models saw it; the document is stored as it was sent."""
+
+    field: Annotated[str, Field(examples=["job_description"])]
+    reasons: Annotated[list[str], Field(description="The heaviest first", examples=[["addressed_to_ai"]])]
+    advice: Annotated[str, Field(description="One sentence for the candidate")]
+
+
 class ComparePublic(BaseModel):
     """The same request through several techniques, in the order asked for."""
 
@@ -139,6 +147,7 @@ class ComparePublic(BaseModel):
     results: list[Compared]
     usage: Annotated[Usage, Field(description="Of all of them together")]
     duration_ms: Annotated[int, Field(description="Until the last technique had ended; they run at the same time")]
+    flags: Annotated[list[DocumentFlag], Field(description="Of the request's documents")] = []
 
 
 class HandoffPublic(BaseModel):
@@ -162,6 +171,7 @@ class ChatReply(BaseModel):
     usage: Usage
     conversation_cost_usd: Money | None
     duration_ms: int
+    flags: Annotated[list[DocumentFlag], Field(description="Of the conversation's documents")] = []
 
 
 class TechniquePublic(BaseModel):

@@ -10,7 +10,7 @@ import structlog
 
 from app.accounts.audit import AuditLog
 from app.bank.questions import ExperienceLevel
-from app.chat.checks import check_names, check_texts, context_tokens, interviewer_of
+from app.chat.checks import Documents, check_names, check_texts, context_tokens, documents_for_models, interviewer_of
 from app.chat.runner import TurnRunner, failed_line
 from app.chat.schemas import (
     CatalogPublic,
@@ -84,8 +84,9 @@ class ChatService:
         # For the lines of this request that follow; the turn's own lines bind them again.
         structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
         if not opened.is_replay:
-            task = self._task(request, opened, owner_id=owner_id)
-            self._runner.start(task, owner_id=owner_id, conversation_id=opened.conversation_id)
+            documents = documents_for_models(job_description=opened.job_description, resume=opened.resume)
+            task = self._task(request, opened, documents, owner_id=owner_id)
+            self._runner.start(task, owner_id=owner_id, conversation_id=opened.conversation_id, flags=documents.flags)
         return opened.turn_id
 
     async def follow(self, turn_id: UUID, *, owner_id: UUID, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
@@ -179,7 +180,7 @@ class ChatService:
             interviewer=interviewer_of(request),
         )
 
-    def _task(self, request: ChatRequest, opened: OpenedTurn, *, owner_id: UUID) -> TurnTask:
+    def _task(self, request: ChatRequest, opened: OpenedTurn, documents: Documents, *, owner_id: UUID) -> TurnTask:
         model = request.model or self._provider.default_model
         active = opened.active_agent if opened.active_agent in self._catalog.specialists else None
         return TurnTask(
@@ -188,8 +189,8 @@ class ChatService:
             agent=request.interview_type or active,
             technique=request.technique,
             brief=Brief(
-                job_description=opened.job_description,
-                resume=opened.resume,
+                job_description=documents.job_description,
+                resume=documents.resume,
                 experience_level=opened.experience_level,
                 question_count=opened.question_count,
                 interviewer=opened.interviewer,

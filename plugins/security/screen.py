@@ -1,65 +1,39 @@
 """The security screen: pure code that decides, before any model call, whether a text looks like an attack.
 
-Weighted signals are looked for in every reading of the text (see `unmask`); signals that stand near each other add
-up, and one global threshold decides. A phrase that is *mentioned* rather than used, because it is quoted or reported
-("documents that say ..."), counts for less: people who defend against such attacks for a living must be able to say so.
+A text is folded to plain letters (`folding`), hashed into n-grams of words and letters (`ngrams`), and a linear model
+weighs sentences and stretches of it (`model`); parts in disguise are read as well (`disguises`). One global threshold
+decides. An attack in a message is refused; in a document, which its sender did not write, it is taken out and flagged.
 
 The screen is one layer. It does not replace delimiting candidate text in prompts, and it reads words, not intent.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plugins.security.signals import SIGNALS, Reason, Signal
-from plugins.security.unmask import Reading, hidden_payload, readings, visible
+import numpy as np
+
+from plugins.security.characters import hidden_payload, hides_text, shows_nothing, without_invisible
+from plugins.security.findings import Finding, other_findings, weigh
+from plugins.security.markup import without_hidden_markup
+from plugins.security.model import Model, read
+from plugins.security.reasons import Reason
 
 THRESHOLD = 1.0
 """A text scoring this much or more is refused. The same number holds for every kind of text."""
 
-WINDOW_CHARACTERS = 400
-"""Signals support each other only within this distance, so a long text does not collect coincidences."""
+REMOVED = "[removed: text addressed to an AI]"
+"""What stands in a document where a passage was taken out."""
 
-MAX_WINDOW_HITS = 50
-"""Hits weighed together at most: a text that repeats itself is no worse for it, and costs no more to judge."""
+LINGERING = 0.4
+"""Beside a passage that was taken out, one that scores this much goes with it: orders come in several sentences."""
 
-QUOTED_FACTOR = 0.4
-REPORTED_FACTOR = 0.5
-ENCODED_BONUS = 0.5
-HIDDEN_WEIGHT = 1.0
+MAX_ROUNDS = 20
+"""Passages move together when one between them is taken out, and may then say something else."""
 
-_QUOTED = re.compile(r'"[^"]{1,300}"|`[^`]{1,300}`|(?<!\w)\'[^\']{1,300}\'(?!\w)')
-_MAX_QUOTED_SHARE = 0.6
-_INVISIBLE_RUN = re.compile(r"[\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\U000e0100-\U000e01ef]{8,}")
-_CONTEXT_CHARACTERS = 160
-_SENTENCE_END = re.compile(r"[.!?](?= )")
+SHIPPED = read()
 
-_NARRATOR = re.compile(
-    r"\b(?:i|we|they|he|she|it|who|that|which|someone|somebody|anyone|nobody|people|users?|attackers?|hackers?|"
-    r"adversar(?:y|ies)|customers?|candidates?|employees?|(?:an?|the) (?:model|assistant|bot|agent|llm|chatbot|prompt)|"
-    r"drivers?|teams?|managers?|engineers?|never|avoid)(?: (?:can|could|may|might|would|will|do|does|should|just|"
-    r"simply|"
-    r"often|sometimes|always|then|to)){0,3} $|"
-    r"\b(?!you\b)\w{1,20} (?:may|might|can|could|would|will|does|did) (?:\w{1,12} )?$"
-)
-_INFINITIVE = re.compile(r"\bto(?: \w{1,12})? $")
-_TOLD_YOU = re.compile(r"\byou(?:r|rself)?\b")
-_REPORT = re.compile(
-    r"\b(?:(?:users?|attackers?|someone|somebody|people|customers?|documents?|e-?mails?|messages?|texts?|pages?|"
-    r"payloads?|"
-    r"phrases?|strings?|inputs?|candidates?|resumes?|candidate)(?: (?:who|that|which))?(?: \w{1,12}){0,2} (?:says?|"
-    r"said|asks?|asked|"
-    r"tells?|told|tr(?:y|ies|ied)|types?|typed|writes?|wrote|contain(?:s|ed|ing)?|reads?|reading|saying|asking|telling|"
-    r"trying)|(?:how|why|when|where) (?:do|can|could|should|would|did) (?:i|we|they|people|one)|such as|e\.g\.|"
-    r"for (?:example|instance)|phrases? like|attacks? like|(?:prompt|indirect|direct) injections?|"
-    r"jailbreak (?:attempts?|attacks?|tests?)|red[- ]team(?:ing|ed|s|er)?|adversarial|(?:defend|mitigat|prevent|"
-    r"detect|protect|"
-    r"guard|filter|block)(?:ing|s|ed|e|es)?\b)"
-)
-_REPORT_AFTER = re.compile(
-    r"^['\"`,]{0,2} ?(?:\w{1,12} ){0,2}(?:attacks?|attempts?|payloads?|injections?|jailbreaks?|exploits?|tests?|"
-    r"cases?)\b"
-)
+_LOGITS_TO_SCORE = 4.0
+_QUOTES = frozenset("\"'“”„«»`")
 
 
 @dataclass(frozen=True)
@@ -79,120 +53,125 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class _Hit:
-    signal: Signal
-    start: int
-    end: int
-    weight: float
-    is_quoted: bool = False
+class Neutralised:
+    """A document as a model may see it, and why it differs; without reasons only invisible characters do."""
+
+    text: str
+    reasons: tuple[Reason, ...]
 
 
-def screen(text: str, *, max_characters: int) -> Verdict:
+def screen(text: str, *, max_characters: int, model: Model = SHIPPED) -> Verdict:
     """Judge one text. Deterministic, without I/O; raises nothing for any string.
 
     A text longer than `max_characters` is refused unread: the limit also bounds the work.
     """
     if len(text) > max_characters:
         return Verdict(THRESHOLD, (Reason.TOO_LONG,))
-    if not visible(text).strip() and not hidden_payload(text):
+    payload = hidden_payload(text)
+    if not payload and shows_nothing(text):
         return Verdict(THRESHOLD, (Reason.EMPTY,))
-    weights = _heaviest_reading(*readings(text))
-    if _hides_text(text):
-        weights[Reason.HIDDEN_CHARACTERS] = HIDDEN_WEIGHT
-    ranked = sorted(weights, key=lambda reason: -weights[reason])
-    return Verdict(round(sum(weights.values()), 3), tuple(ranked))
+    found = [finding for part in (_unquoted(text), payload) if part for finding in _heaviest(part, model)]
+    found.sort(key=lambda finding: -finding.logit)
+    score = round(_score(found[0].logit), 3) if found else 0.0
+    speaking = [finding for finding in found if finding.logit >= 0] or (found[:1] if score else [])
+    reasons = tuple(dict.fromkeys(reason for finding in speaking for reason in finding.reasons))
+    if hides_text(text):
+        named = reasons if score >= THRESHOLD else ()
+        return Verdict(max(score, THRESHOLD), tuple(dict.fromkeys((*named, Reason.HIDDEN_CHARACTERS))))
+    return Verdict(score, reasons)
 
 
-def _heaviest_reading(plain: Reading, *others: Reading) -> dict[Reason, float]:
-    """Weigh the text as it stands; a disguised reading counts where it says more, and the disguise counts as well."""
-    heaviest = _heaviest_window(_hits(plain))
-    for reading in others:
-        weights = _heaviest_window(_hits(reading))
-        if sum(weights.values()) > sum(heaviest.values()):
-            heaviest = weights | {Reason.ENCODED_PAYLOAD: ENCODED_BONUS}
-    return heaviest
+def _heaviest(text: str, model: Model) -> list[Finding]:
+    weighed = weigh(text, model)
+    return [*weighed.heaviest(), *other_findings(weighed)]
 
 
-def _hits(reading: Reading) -> list[_Hit]:
-    hits = []
-    quoted = [match.span() for match in _QUOTED.finditer(reading.words)]
-    for signal in SIGNALS:
-        if signal.on_letters != reading.has_no_word_breaks:
-            continue
-        text = reading.lines if signal.on_lines else reading.words
-        for match in signal.pattern.finditer(text):
-            if signal.on_lines:
-                hits.append(_Hit(signal, match.start(), match.end(), signal.weight))
-            else:
-                hits.append(_word_hit(signal, match, quoted))
-    return sorted(hits, key=lambda hit: hit.start)
+def _unquoted(text: str) -> str:
+    """Return a text that is one quotation without its quotes: it is spoken, not mentioned."""
+    bare = text.strip()
+    inside = bare[1:-1]
+    is_quotation = len(bare) > 1 and bare[0] in _QUOTES and bare[-1] in _QUOTES and not _QUOTES & set(inside)
+    return inside if is_quotation else text
 
 
-def _heaviest_window(hits: list[_Hit]) -> dict[Reason, float]:
-    """Return the weight of each reason over the window of neighbouring hits that weighs most."""
-    heaviest: dict[Reason, float] = {}
-    for i, first in enumerate(hits):
-        weights = _weigh(_within_window(hits, i, first.start))
-        if sum(weights.values()) > sum(heaviest.values()):
-            heaviest = weights
-    return heaviest
+def neutralise(text: str, model: Model = SHIPPED) -> Neutralised:
+    """Return a document without hidden content and without passages that read as instructions to an AI.
 
-
-def _within_window(hits: list[_Hit], index: int, start: int) -> Iterator[_Hit]:
-    for hit in hits[index : index + MAX_WINDOW_HITS]:
-        if hit.start - start > WINDOW_CHARACTERS:
-            return
-        yield hit
-
-
-def _weigh(hits: Iterable[_Hit]) -> dict[Reason, float]:
-    """Add up what hits say, nothing twice.
-
-    A signal counts once; hits of one reason on the same words count as their heaviest; and of all that is quoted only
-    the heaviest counts, because one quotation is one mention.
+    What is visible and honest stays letter for letter, because requirements are quoted from it. Idempotent.
     """
-    phrases: list[_Hit] = []
-    mentions: list[_Hit] = []
-    for hit in sorted(hits, key=lambda hit: -hit.weight):
-        if hit.is_quoted:
-            mentions.append(hit)
-        elif not any(_says_the_same(hit, heavier) for heavier in phrases):
-            phrases.append(hit)
-    weights: dict[Reason, float] = {}
-    for hit in (*phrases, *mentions[:1]):
-        weights[hit.signal.reason] = weights.get(hit.signal.reason, 0.0) + hit.weight
-    return weights
+    reasons = [Reason.HIDDEN_CHARACTERS] if hides_text(text) else []
+    visible = without_invisible(text)
+    for _ in range(MAX_ROUNDS):
+        shown = without_hidden_markup(visible)
+        if shown != visible:
+            reasons.append(Reason.MARKUP)
+        spans = _spans_to_remove(shown, model)
+        reasons.extend(reason for finding in spans for reason in finding.reasons)
+        visible = _without(shown, spans)
+        if not spans:
+            return Neutralised(visible, tuple(dict.fromkeys(reasons)))
+    # Whoever writes a text that is still not clean after so many rounds does it on purpose.
+    return Neutralised(REMOVED, tuple(dict.fromkeys(reasons)))
 
 
-def _says_the_same(one: _Hit, other: _Hit) -> bool:
-    if one.signal is other.signal:
-        return True
-    return one.signal.reason is other.signal.reason and one.start < other.end and other.start < one.end
+def _spans_to_remove(text: str, model: Model) -> list[Finding]:
+    """Return what to take out, in order: the shortest windows that score, and the lingering ones beside them."""
+    # A marker says nothing, and letters that stay where they are keep the places of all others.
+    weighed = weigh(text.replace(REMOVED, " " * len(REMOVED)), model)
+    taken = bytearray(len(text))
+    attacks = _apart([finding for finding in other_findings(weighed) if finding.logit >= 0], taken)
+    shortest_first = np.argsort(weighed.spans.end - weighed.spans.first, kind="stable")
+    scoring = (int(number) for number in shortest_first if weighed.logits[number] >= 0)
+    attacks += _apart((weighed.finding(number) for number in scoring), taken)
+    if not attacks:
+        return []
+    starts, ends = {finding.start for finding in attacks}, {finding.end for finding in attacks}
+    lingering = (weighed.finding(number) for number in shortest_first if weighed.logits[number] >= _logit(LINGERING))
+    beside = [
+        finding
+        for finding in lingering
+        if (_before(text, finding.start) in ends) or (_after(text, finding.end) in starts)
+    ]
+    return sorted((*attacks, *_apart(beside, taken)), key=lambda finding: finding.start)
 
 
-def _word_hit(signal: Signal, match: re.Match[str], quoted: list[tuple[int, int]]) -> _Hit:
-    """Weigh one match: less when the phrase is quoted or reported rather than spoken.
-
-    A message that is one long quotation is speech in quotation marks, unless what little surrounds it reports.
-    """
-    text, start = match.string, match.start()
-    before = _SENTENCE_END.split(text[max(0, start - _CONTEXT_CHARACTERS) : start])[-1]
-    is_reported = _is_reported(before, text[match.end() : match.end() + 40])
-    weight = signal.weight * (REPORTED_FACTOR if is_reported else 1.0)
-    for begin, end in quoted:
-        is_whole_text = end - begin > _MAX_QUOTED_SHARE * len(text)
-        if begin < start < end and (is_reported or not is_whole_text):
-            return _Hit(signal, start, match.end(), weight * QUOTED_FACTOR, is_quoted=True)
-    return _Hit(signal, start, match.end(), weight)
+def _before(text: str, place: int) -> int:
+    """Return where what stands before a place ends, or -1 when an empty line lies between."""
+    end = len(text[max(0, place - 40) : place].rstrip()) + max(0, place - 40)
+    return -1 if "\n\n" in text[end:place] else end
 
 
-def _is_reported(before: str, after: str) -> bool:
-    """Whether somebody other than the assistant is the subject, or the phrase is named as an attack."""
-    if _INFINITIVE.search(before) and not _TOLD_YOU.search(before):
-        return True
-    return bool(_NARRATOR.search(before) or _REPORT.search(before) or _REPORT_AFTER.search(after))
+def _after(text: str, place: int) -> int:
+    rest = text[place : place + 40]
+    start = place + len(rest) - len(rest.lstrip())
+    return -1 if "\n\n" in text[place:start] else start
 
 
-def _hides_text(text: str) -> bool:
-    """Whether the text carries characters that show nothing and spell something: tags, or long invisible runs."""
-    return bool(hidden_payload(text)) or bool(_INVISIBLE_RUN.search(text))
+def _apart(found: Iterable[Finding], taken: bytearray) -> list[Finding]:
+    """Return the spans that overlap none before them, and mark what they take."""
+    chosen = []
+    for finding in found:
+        if taken.find(1, finding.start, finding.end) < 0:
+            taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
+            chosen.append(finding)
+    return chosen
+
+
+def _without(text: str, spans: list[Finding]) -> str:
+    """Return the text with each span replaced by the marker; white space around it stays."""
+    parts, shown = [], 0
+    for span in spans:
+        inside = text[span.start : span.end]
+        lead = len(inside) - len(inside.lstrip())
+        trail = len(inside) - len(inside.rstrip())
+        parts += [text[shown : span.start + lead], REMOVED]
+        shown = span.end - trail
+    return "".join([*parts, text[shown:]])
+
+
+def _score(logit: float) -> float:
+    return max(0.0, THRESHOLD + logit / _LOGITS_TO_SCORE)
+
+
+def _logit(score: float) -> float:
+    return (score - THRESHOLD) * _LOGITS_TO_SCORE

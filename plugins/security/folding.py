@@ -1,0 +1,159 @@
+"""A text as an array of folded code points: one table look-up a character, whatever the text is made of.
+
+Case, accents, width, fancy alphabets and invisible characters are folded away, digits and letters of other alphabets
+inside Latin words become the letters that they stand for. Nothing here loops over characters.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint32]
+Places = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+SPACE, WORD, IDEOGRAPH, SIGN, NEWLINE = range(5)
+"""What a character is to the screen: `SIGN` is punctuation that tells something, other punctuation is space."""
+
+_LAST = 0x20000
+_FOLDED_RANGES = ((0x80, 0x1200), (0x1C80, 0x2500), (0x2C00, 0x2E80), (0xA640, 0xA800), (0xFB00, 0xFFF0))
+_FANCY_RANGES = ((0x1D400, 0x1D800), (0x1F100, 0x1F200))
+_DELETED_RANGES = (
+    *((0xAD, 0xAE), (0x300, 0x370), (0x483, 0x48A), (0x5B0, 0x5C3), (0x610, 0x61B), (0x61C, 0x61D), (0x640, 0x641)),
+    *((0x64B, 0x660), (0x115F, 0x1161), (0x17B4, 0x17B6), (0x180B, 0x180F), (0x1AB0, 0x1B00), (0x1DC0, 0x1E00)),
+    *((0x200B, 0x2010), (0x202A, 0x202F), (0x2060, 0x2070), (0x20D0, 0x2100), (0x3164, 0x3165), (0xFE00, 0xFE10)),
+    *((0xFE20, 0xFE30), (0xFEFF, 0xFF00), (0xFFA0, 0xFFA1), (0xFFF9, 0xFFFC), (_LAST, _LAST + 1)),
+)
+_IDEOGRAPH_RANGES = ((0x3040, 0x3100), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00))
+_SIGNS = ".!?:;\"'<>[]{}|#=*/"
+_SAME = {
+    **dict.fromkeys("“”„«»「」『』\u2039\u203a`", '"'),
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u00b4\u02bc", "'"),
+    **dict.fromkeys("。।", "."),
+    **dict.fromkeys("؟", "?"),
+    "؛": ";",
+    "_": " ",
+    "ß": "s",
+    "ı": "i",  # noqa: RUF001 - the Turkish letter
+    **dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True)),
+    **{
+        chr(start + offset): chr(ord("a") + offset)
+        for start in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6)  # squared, negative circled, negative squared, regional
+        for offset in range(26)
+    },
+}
+# Letters of other alphabets that look Latin; folded only inside words that mix alphabets, so Russian stays Russian.
+_LOOKALIKES = dict(
+    zip(
+        "аеорсухіѕјһԁԛԝкмтвнгпνοαρτικεηυχωբցհոսօ",
+        "aeopcyxisjhdqwkmtbhrnvoaptikenyxwpghnuo",
+        strict=True,
+    )
+)
+_LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s", "!": "i"}
+
+
+def _folded(sign: str) -> str:
+    """Return the one character that stands for a character; what folds to several is cut to the first."""
+    plain = unicodedata.normalize("NFKC", _SAME.get(sign, sign)).casefold()
+    plain = unicodedata.normalize("NFD", plain)[:1]
+    return _SAME.get(plain, plain)
+
+
+def _fold_table() -> Codes:
+    table = np.arange(_LAST + 1, dtype=np.uint32)
+    for start, end in ((0, 0x80), *_FOLDED_RANGES, *_FANCY_RANGES):
+        for code in range(start, end):
+            table[code] = ord(_folded(chr(code)) or "\0")
+    for same, plain in _SAME.items():
+        table[ord(same)] = ord(plain)
+    for start, end in _DELETED_RANGES:
+        table[start:end] = 0
+    table[ord("\r")] = 0
+    return table
+
+
+def _kind_table() -> NDArray[np.uint8]:
+    kinds = np.array(
+        [WORD if unicodedata.category(chr(code))[0] in "LMN" else SPACE for code in range(_LAST + 1)], dtype=np.uint8
+    )
+    for start, end in _IDEOGRAPH_RANGES:
+        kinds[start:end] = IDEOGRAPH
+    kinds[[ord(sign) for sign in _SIGNS]] = SIGN
+    kinds[ord("\n")] = NEWLINE
+    return kinds
+
+
+def _substitutes(pairs: dict[str, str]) -> Codes:
+    table = np.zeros(_LAST + 1, dtype=np.uint32)
+    for sign, letter in pairs.items():
+        table[ord(sign)] = ord(letter)
+    return table
+
+
+_FOLD, _KIND = _fold_table(), _kind_table()
+_LOOKALIKE_OF, _LEET_OF = _substitutes(_LOOKALIKES), _substitutes(_LEET)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Folded code points, the place of each in the text, its kind, and whether it was a digit read as a letter."""
+
+    codes: Codes
+    places: Places
+    kinds: NDArray[np.uint8]
+    is_leet: Mask
+
+
+def fold(text: str) -> Folded:
+    """Fold a text. Linear and without loops; raises nothing for any string."""
+    raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    codes = _FOLD[np.minimum(raw, _LAST)]
+    places = np.flatnonzero(codes)
+    codes = codes[places]
+    codes, is_leet = _as_letters(codes)
+    # One number says as much as another.
+    codes = np.where((codes >= ord("0")) & (codes <= ord("9")), np.uint32(ord("0")), codes)
+    kinds = _KIND[codes]
+    kept = ~_is_silent(codes, kinds)
+    return Folded(codes[kept], places[kept], kinds[kept], is_leet[kept])
+
+
+def _before(mask: Mask) -> Mask:
+    """Return whether the character before each one is marked."""
+    shifted = np.zeros_like(mask)
+    shifted[1:] = mask[:-1]
+    return shifted
+
+
+def _after(mask: Mask) -> Mask:
+    shifted = np.zeros_like(mask)
+    shifted[:-1] = mask[1:]
+    return shifted
+
+
+def _is_silent(codes: Codes, kinds: NDArray[np.uint8]) -> Mask:
+    """Whether a sign is to be dropped: an apostrophe inside a word."""
+    is_word = kinds == WORD
+    is_apostrophe: Mask = (codes == ord("'")) & _before(is_word) & _after(is_word)
+    return is_apostrophe
+
+
+def _as_letters(codes: Codes) -> tuple[Codes, Mask]:
+    """Read digits, signs and lookalikes as Latin letters in words that have Latin letters as well."""
+    is_latin = (codes >= ord("a")) & (codes <= ord("z"))
+    leet, lookalikes = _LEET_OF[codes], _LOOKALIKE_OF[codes]
+    is_costume = (leet > 0) | (lookalikes > 0)
+    no_leet = np.zeros_like(is_latin)
+    if not is_costume.any() or not is_latin.any():
+        return codes, no_leet
+    is_bang = codes == ord("!")
+    is_costume &= ~is_bang | (_after(is_latin) & ~_before(is_bang))
+    inside = (_KIND[codes] == WORD) | is_costume
+    run = np.cumsum(inside & ~_before(inside)) * inside
+    has_latin = np.bincount(run, is_latin, minlength=int(run.max()) + 1) > 0
+    is_changed = is_costume & has_latin[run] & inside
+    is_leet = is_changed & (leet > 0)
+    return np.where(is_changed, np.where(leet > 0, leet, lookalikes), codes), is_leet
