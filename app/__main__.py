@@ -66,12 +66,12 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     # Only now: importing Semantic Kernel takes a second, which a wrong setting or a waiting debugger should not.
     from app.main import create_app  # noqa: PLC0415
 
-    asyncio.run(_reach_database(settings))
     try:
         app = create_app(settings)
     except CatalogError as error:
         _complain(str(error))
         return 3
+    asyncio.run(_reach_database(settings))
 
     async def end_turns() -> None:
         await app.state.runner.stop()

@@ -123,7 +123,7 @@ class ModelServer:
     def open_connections(self) -> int:
         return len(self._connections)
 
-    async def until(self, holds: Callable[[], bool], timeout_seconds: float = 1.0) -> None:
+    async def until(self, holds: Callable[[], bool], timeout_seconds: float = 20.0) -> None:
         """Return as soon as a claim about this server's counters holds; TimeoutError if it never does.
 
         The claim is looked at again whenever a connection or an answer begins or ends.

@@ -148,7 +148,7 @@ def test_a_database_that_is_not_there_is_reported_without_its_password(tmp_path:
         server.process.communicate()
 
     assert server.process.returncode == 3
-    assert "ConnectionRefusedError" in server.log
+    assert "cannot reach the database at 127.0.0.1" in server.log
     assert shown_in(server.log) == []
 
 
