@@ -222,10 +222,12 @@ class QuestionReader:
 
     def _valid(self, items: Iterable[Any]) -> list[QuestionContent]:
         questions = []
-        for item in map(_unwrapped, items):
-            key = next((name for name, value in item.items() if QuestionContent.text_in({name: value})), "")
+        for item in items:
+            key = QuestionContent.text_key(item)
+            if key is None:
+                continue
             try:
-                content = QuestionContent.model_validate(item)
+                content = QuestionContent.model_validate(_unwrapped(item, key))
             except ValidationError:
                 continue
             if not _PLACEHOLDER.fullmatch(content.text) and self._text_key in {"", key}:
@@ -304,14 +306,14 @@ _THINKING_TAGS = ("<think>", "<thinking>", "<reasoning>", "<thought>", "<reflect
 _THINKING = re.compile(r"<(think|thinking|reasoning|thought|reflection)>", re.IGNORECASE)
 
 
-def _unwrapped(item: Any) -> dict[str, Any]:
-    """The question in an object such as `{"question": {"text": "Why?"}}`; empty for a schema, or a list, of them."""
-    if not isinstance(item, dict):
-        return {}
-    text = QuestionContent.text_in(item)
-    for value in item.values() if text else ():
-        if isinstance(value, dict) and text_of(value) == text:
-            return item | value if isinstance(value.get("text", value.get("question")), str) else {}
-        if isinstance(value, list) and len(value) > 1 and text_of(value) == text:
+def _unwrapped(item: dict[str, Any], key: str) -> dict[str, Any]:
+    """The question in an object such as `{"question": {"text": "Why?"}}`; empty for a schema, or a list, of them.
+
+    `key` is the one under which it has its text. What else it has may repeat that text.
+    """
+    match item[key]:
+        case dict(inner):
+            return item | inner if isinstance(inner.get("text", inner.get("question")), str) else {}
+        case [_, _, *_]:
             return {}
     return item
