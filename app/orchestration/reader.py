@@ -239,15 +239,18 @@ class QuestionReader:
         """The questions of complete objects wherever they stand: bare, in a bare list, or under another key."""
         found: list[QuestionContent] = []
         end = -1
-        for start, last, around in sorted(self._closed):
+        complete = sorted(closed for closed in self._closed if not self._is_in_cut_item(closed[0]))
+        for start, last, around in complete:
             if start <= end or self.text[start] != "{" or self._is_part(start, around):
                 continue
             questions = self._valid([self._mender.value(self.text[start : last + 1])])
             if questions:
                 found, end = found + questions, last
-        return found or [
-            question for start, last, around in self._closed for question in self._texts(start, last, around)
-        ]
+        return found or [question for start, last, around in complete for question in self._texts(start, last, around)]
+
+    def _is_in_cut_item(self, start: int) -> bool:
+        """Whether what opens here is a part of the list's last item, which has no end."""
+        return self._list_start in self._open[:-1] and start > self._open[self._open.index(self._list_start) + 1]
 
     def _texts(self, start: int, last: int, around: int) -> list[QuestionContent]:
         """The questions of a list of strings that stands by itself or under a key that says what they are."""

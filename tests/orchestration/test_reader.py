@@ -103,6 +103,11 @@ def test_a_cut_off_output_never_gives_half_a_question(data: st.DataObject) -> No
     assert set(recommendations) <= {without_images(item.strip()) for item in document["recommendations"]}
 
 
+@pytest.mark.parametrize("part", ['{"prompt": "Why?"}', '{"questions": ["Why would you?"]}', '[{"text": "Why?"}]'])
+def test_a_part_of_a_question_that_is_cut_off_is_no_question(part: str) -> None:
+    assert read(f'{{"questions": [{{"notes": [{part}], "text": "Half of')[0] == []
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_garbage_reads_the_same_in_any_pieces(data: st.DataObject) -> None:
