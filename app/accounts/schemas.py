@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr
 
-from app.accounts.emails import LONGEST_ADDRESS
+from app.accounts.emails import LONGEST_ADDRESS, is_mailable
 from app.accounts.models import AuditEvent, ExternalIdentity, User
 from app.accounts.passwords import LONGEST_INPUT, MAX_CHARACTERS, MIN_CHARACTERS
 from app.accounts.sessions import Tokens
@@ -43,6 +43,15 @@ def _not_too_long(value: object) -> object:
 Address = Annotated[EmailStr, BeforeValidator(_not_too_long), Field(json_schema_extra={"maxLength": LONGEST_ADDRESS})]
 
 
+def _mailable(value: str) -> str:
+    if not is_mailable(value):
+        raise ValueError("must be plain ASCII before the @: many mail servers deliver to nobody else")
+    return value
+
+
+NewAddress = Annotated[Address, AfterValidator(_mailable)]
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -50,7 +59,7 @@ class _Request(BaseModel):
 class RegisterRequest(_Request):
     """A new account."""
 
-    email: Address
+    email: NewAddress
     password: NewPassword
 
 
