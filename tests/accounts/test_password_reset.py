@@ -15,10 +15,9 @@ from app.core.errors import RateLimited, Unauthorized
 from tests.accounts.conftest import ServeAccounts
 from tests.accounts.mail_server import MailBox, mail_server
 from tests.accounts.people import ANN, BEN, OTHER_PASSWORD, PASSWORD, Clock, cheap_passwords, newcomer, refresh, sign_in
+from tests.accounts.sign_ins import HOME, STRANGER, made
 from tests.chat.client import named_fields, problem_of
 from tests.conftest import MakeSettings
-
-HOME, STRANGER = "192.0.2.7", "198.51.100.1"
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ async def accounts(
         passwords=cheap_passwords(),
         now=clock,
     )
-    await opened.sign_ins.accounts.register(ANN, PASSWORD, client_address=HOME)
+    await made(opened)
     try:
         yield opened
     finally:
