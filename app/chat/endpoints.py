@@ -74,12 +74,9 @@ CHAT_LINKS = {
 }
 """Where the ids of a reply lead, for clients and tests that follow the document."""
 
-CHAT_PROBLEMS = problems(
+MODEL_PROBLEMS = (
     InvalidRequest,
     InputRejected,
-    NotFound,
-    TurnInProgress,
-    IdempotencyConflict,
     TurnStopped,
     BodyTooLarge,
     RateLimited,
@@ -90,13 +87,14 @@ CHAT_PROBLEMS = problems(
     TurnInterrupted,
     TurnTimeout,
 )
+"""What can become of a request that a model answers."""
 
 
 @router.post(
     "/chat",
     response_model=ChatReply,
     responses={
-        **CHAT_PROBLEMS,
+        **problems(*MODEL_PROBLEMS, NotFound, TurnInProgress, IdempotencyConflict),
         200: {"content": {EVENT_STREAM: {}}, "description": "The reply, or the turn's events", "links": CHAT_LINKS},
     },
     tags=["chat"],
@@ -160,19 +158,7 @@ async def cancel_turn(turn_id: UUID, service: ChatServiceDep, owner_id: OwnerDep
 
 @router.post(
     "/compare",
-    responses=problems(
-        InvalidRequest,
-        InputRejected,
-        BodyTooLarge,
-        RateLimited,
-        BudgetExhausted,
-        ProviderError,
-        OutputWithheld,
-        ProviderUnavailable,
-        TurnStopped,
-        TurnInterrupted,
-        TurnTimeout,
-    ),
+    responses=problems(*MODEL_PROBLEMS),
     tags=["chat"],
 )
 async def compare_techniques(
