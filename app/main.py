@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -63,13 +65,32 @@ METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 logger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Plugins:
+    """What the plugin folders hold. Nothing changes it, so that applications may share it."""
+
+    bank: QuestionBank
+    search: BankSearch
+    catalog: Catalog
+
+    @classmethod
+    def load(cls, plugins_dir: Path) -> "Plugins":
+        """Read every folder.
+
+        Raises:
+            CatalogError: a plugin folder or the question bank has a gap.
+        """
+        bank = QuestionBank.load(plugins_dir)
+        return cls(bank, BankSearch(bank), load_catalog(plugins_dir, bank))
+
+
 def create_app(
-    settings: Settings, *, bank: QuestionBank | None = None, passwords: PasswordHasher | None = None
+    settings: Settings, *, plugins: Plugins | None = None, passwords: PasswordHasher | None = None
 ) -> FastAPI:
     """Make the application for these settings. It opens its database when it starts.
 
-    `bank` is that of `PLUGINS_DIR` where it has been read already. `passwords` replaces the usual hasher, for tests
-    that have no time for it; no setting does.
+    `plugins` are those of `PLUGINS_DIR` where they have been read already. `passwords` replaces the usual hasher, for
+    tests that have no time for it; no setting does.
 
     Raises:
         CatalogError: a plugin folder or the question bank has a gap.
@@ -87,10 +108,10 @@ def create_app(
     )
     app.state.settings = settings
     app.state.passwords = passwords
-    bank = bank or QuestionBank.load(settings.plugins_dir)
-    app.state.bank_search = BankSearch(bank)
-    app.state.catalog = load_catalog(settings.plugins_dir, bank)
-    app.state.provider = active_provider(settings, bank)
+    plugins = plugins or Plugins.load(settings.plugins_dir)
+    app.state.bank_search = plugins.search
+    app.state.catalog = plugins.catalog
+    app.state.provider = active_provider(settings, plugins.bank)
     app.include_router(accounts_router)
     for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
         # Whoever adds a route here need not think of it: without a sign-in there is no answer.

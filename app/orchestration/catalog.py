@@ -21,6 +21,7 @@ from app.bank.examples import worked_examples
 from app.bank.questions import ExperienceLevel, QuestionBank
 from app.core.errors import CatalogError
 from app.core.tokens import estimated_tokens
+from app.core.yaml_text import parsed_yaml
 from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA
 from app.providers.base import Sampling
 
@@ -64,6 +65,8 @@ CHOICES = {
 
 TOOL_NAME_CHARACTERS = 64
 """Providers take no longer ones; a technique's tool is called `<agent>-<technique>`."""
+
+_CONTRACT_TOKENS = estimated_tokens(OUTPUT_CONTRACT) + estimated_tokens(json.dumps(OUTPUT_SCHEMA))
 
 _VARIABLE = re.compile(r"\{\{\s*\$(\w+)")
 
@@ -253,7 +256,7 @@ def _load_agent(folder: Path, bank: QuestionBank) -> AgentSpec:
 
 def _read_agent_file(path: Path) -> AgentFile:
     try:
-        return AgentFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return AgentFile.model_validate(parsed_yaml(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
@@ -288,7 +291,7 @@ def _load_technique(folder: Path, agent: AgentFile, bank: QuestionBank) -> Techn
         function=function,
         sampling=file.execution_settings.default.sampling(),
         interview_description=agent.description,
-        rules_tokens=sum(map(estimated_tokens, (template, OUTPUT_CONTRACT, json.dumps(OUTPUT_SCHEMA)))),
+        rules_tokens=estimated_tokens(template) + _CONTRACT_TOKENS,
         examples=_examples(bank, folder.parent.name) if "examples" in used else {},
     )
 
