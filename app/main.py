@@ -54,6 +54,7 @@ from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
 from app.providers.base import Provider
+from app.providers.offline.provider import OfflineProvider
 from app.providers.registry import active_provider
 from app.usage.endpoints import router as usage_router
 from app.usage.ledger import LedgerService
@@ -67,10 +68,11 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Plugins:
-    """What the plugin folders hold. Nothing changes it, so that applications may share it."""
+    """What the plugin folders hold, and what is made of it. No turn changes it, so that applications may share it."""
 
     bank: QuestionBank
     search: BankSearch
+    offline: OfflineProvider
     catalog: Catalog
 
     @classmethod
@@ -81,7 +83,12 @@ class Plugins:
             CatalogError: a plugin folder or the question bank has a gap.
         """
         bank = QuestionBank.load(plugins_dir)
-        return cls(bank, BankSearch(bank), load_catalog(plugins_dir, bank))
+        return cls(
+            bank=bank,
+            search=BankSearch(bank),
+            offline=OfflineProvider(bank),
+            catalog=load_catalog(plugins_dir, bank),
+        )
 
 
 def create_app(
@@ -111,7 +118,7 @@ def create_app(
     plugins = plugins or Plugins.load(settings.plugins_dir)
     app.state.bank_search = plugins.search
     app.state.catalog = plugins.catalog
-    app.state.provider = active_provider(settings, plugins.bank)
+    app.state.provider = active_provider(settings, plugins.offline)
     app.include_router(accounts_router)
     for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
         # Whoever adds a route here need not think of it: without a sign-in there is no answer.

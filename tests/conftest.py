@@ -20,7 +20,6 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 from alembic import command
-from app.bank.questions import QuestionBank
 from app.core.config import REPOSITORY_ROOT, Settings, async_database_url
 from app.core.database import alembic_config
 from app.main import Plugins, create_app
@@ -48,11 +47,6 @@ sys.addaudithook(_refuse_other_hosts)
 def shipped_plugins() -> Plugins:
     """What the shipped plugin folders hold, read once: it is the same for every test."""
     return Plugins.load(SHIPPED_PLUGINS)
-
-
-def shipped_bank() -> QuestionBank:
-    """The bank of the shipped plugins."""
-    return shipped_plugins().bank
 
 
 @pytest.fixture(autouse=True)

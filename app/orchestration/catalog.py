@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from semantic_kernel.contents import ChatHistory
 from semantic_kernel.exceptions import KernelException
-from semantic_kernel.functions import KernelFunctionFromPrompt, KernelParameterMetadata
+from semantic_kernel.functions import KernelFunctionFromPrompt, KernelFunctionMetadata, KernelParameterMetadata
 
 from app.bank.examples import worked_examples
 from app.bank.questions import ExperienceLevel, QuestionBank
@@ -139,6 +139,17 @@ class PromptFile(BaseModel):
     template_format: Literal["semantic-kernel"] = "semantic-kernel"
     execution_settings: PromptSettings = PromptSettings()
     input_variables: list[PromptVariable] = []
+
+
+class TechniqueMetadata(KernelFunctionMetadata):
+    """What a technique's tool schema is made of; complete once the catalog is read.
+
+    Semantic Kernel copies the functions of every agent twice in each turn. Copying the parameters as well took the
+    most time of a turn that is not the model's, so the copies share them.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> "TechniqueMetadata":
+        return self.model_copy()
 
 
 @dataclass(frozen=True)
@@ -285,6 +296,7 @@ def _load_technique(folder: Path, agent: AgentFile, bank: QuestionBank) -> Techn
     if missing := REQUIRED_ARGUMENTS - used:
         raise CatalogError(f"{prompt}: does not use {sorted(missing)}, without which the model cannot know the task")
     _describe_to_model(function.metadata.parameters, declared)
+    function.metadata = TechniqueMetadata(**dict(function.metadata))
     return Technique(
         name=folder.name,
         description=file.description,

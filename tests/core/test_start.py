@@ -17,7 +17,7 @@ from app.providers.base import Provider
 from app.providers.registry import active_provider
 from app.usage.prices import price_overrides, warn_of_uncounted
 from tests.accounts.people import SECRET_KEY
-from tests.conftest import MakeSettings, shipped_bank, shipped_plugins
+from tests.conftest import MakeSettings, shipped_plugins
 
 
 class Closing:
@@ -107,7 +107,7 @@ def test_a_budget_that_cannot_count_a_model_is_said(
     base = {"openai_base_url": "http://127.0.0.1:9/v1", "default_model": "house-model-1"}
     settings = make_settings(**base | values)
     with capture_logs() as lines:
-        warn_of_uncounted(settings, active_provider(settings, shipped_bank()), price_overrides(settings))
+        warn_of_uncounted(settings, active_provider(settings, shipped_plugins().offline), price_overrides(settings))
 
     assert [line["models"] for line in lines] == ([models] if models else [])
     for line in lines:
