@@ -217,6 +217,12 @@ def _turn_limits(settings: Settings) -> TurnLimits:
     )
 
 
+async def end_turns(app: FastAPI) -> None:
+    """Stop what calls models, while clients are still there to be told."""
+    await app.state.runner.stop()
+    await app.state.comparison.stop()
+
+
 async def healthz() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}

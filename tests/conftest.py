@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing_extensions import override
 from alembic import command
 from app.core.config import REPOSITORY_ROOT, Settings, async_database_url
 from app.core.database import alembic_config
-from app.main import Plugins, create_app
+from app.main import Plugins, create_app, end_turns
 from tests.model_server import ModelServer
 
 LOOPBACK = ("127.", "::1", "localhost")
@@ -203,7 +203,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
+async def served(
+    app: ASGIApp, before_stop: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve any application on a free port, for real, and give a client for it."""
     # As `python -m app` has it.
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", server_header=False)
@@ -220,6 +222,8 @@ async def served(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             yield client
     finally:
+        if before_stop is not None:
+            await before_stop()
         server.may_stop.set()
         await task
 
@@ -230,6 +234,8 @@ def serve() -> Serve:
 
     def serving(settings: Settings, **parts: Any) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
         plugins = shipped_plugins() if settings.plugins_dir == SHIPPED_PLUGINS else None
-        return served(create_app(settings, plugins=plugins, **parts))
+        app = create_app(settings, plugins=plugins, **parts)
+        # In this order `python -m app` stops; otherwise the server would wait for the turns.
+        return served(app, before_stop=lambda: end_turns(app))
 
     return serving
