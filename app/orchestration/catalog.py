@@ -144,8 +144,8 @@ class PromptFile(BaseModel):
 class TechniqueMetadata(KernelFunctionMetadata):
     """What a technique's tool schema is made of; complete once the catalog is read.
 
-    Semantic Kernel copies the functions of every agent twice in each turn. Copying the parameters as well took the
-    most time of a turn that is not the model's, so the copies share them.
+    Semantic Kernel copies the functions of every agent twice in each turn. Copying the parameters as well took a third
+    of the processor time of a turn, so the copies share them.
     """
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> "TechniqueMetadata":
