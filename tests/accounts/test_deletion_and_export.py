@@ -167,7 +167,10 @@ async def test_what_runs_is_stopped_first(
     rows = await dump(database_url)
 
     assert deleted.status_code == 204
-    problem_of(answered, status=409, code="turn_cancelled")
+    # How the turn ended; or that it is gone, where the deletion was faster than whoever follows the turn's log.
+    problem_of(
+        answered, status=answered.status_code, code={409: "turn_cancelled", 404: "not_found"}[answered.status_code]
+    )
     assert mentions(rows, ann.id, ANN, "senior backend") == set()
     assert {row["owner_id"] for row in rows["model_call"]} == {None}
     assert rows["model_call"], "what was spent is booked"

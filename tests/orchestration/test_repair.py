@@ -1,18 +1,16 @@
 """The one further model call that mends a technique's output, and what is thrown away before it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.errors import ProviderError
-from app.orchestration.catalog import load_catalog
 from app.orchestration.events import QuestionReady
 from app.orchestration.questions import COPIED_WORDS, Question
 from tests.answers import calls, question, says_questions, technique_output
 from tests.chat.conducting import Conducted, question_set, stage
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, shipped_plugins
 from tests.model_server import (
     Empty,
     Fail,
@@ -149,7 +147,7 @@ async def test_a_duplicate_from_the_repair_is_thrown_away_too(
 async def test_a_run_of_words_copied_from_an_example_is_thrown_away(
     openai_settings: MakeSettings, model_server: ModelServer, technique: str, words: int, *, is_thrown_away: bool
 ) -> None:
-    few_shot = load_catalog(Path("plugins")).technique("technical", "few_shot")
+    few_shot = shipped_plugins().catalog.technique("technical", "few_shot")
     assert few_shot is not None
     example = json.loads(few_shot.examples_at(None).splitlines()[0])
     run = " ".join(str(example["text"]).split()[:words])
