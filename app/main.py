@@ -214,6 +214,7 @@ def _turn_limits(settings: Settings) -> TurnLimits:
         deadline_seconds=settings.turn_deadline_seconds,
         handoffs=settings.max_handoffs_per_turn,
         model_calls=settings.max_model_calls_per_turn,
+        restarts=settings.max_restarts_per_turn,
     )
 
 
@@ -228,11 +229,16 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-async def readyz(request: Request) -> dict[str, str]:
-    """The process can serve: its database answers."""
+async def readyz(request: Request) -> dict[str, str | Mapping[str, str]]:
+    """The process can serve: its database answers.
+
+    Whether models answer is said beside it, for those called so far: `closed` is well, `open` is left alone after too
+    many failures, `half_open` is being tried again. The service is ready all the same: it says so, and much works.
+    """
     database: Database = request.app.state.database
+    provider: Provider = request.app.state.provider
     await database.ping()
-    return {"status": "ready"}
+    return {"status": "ready", "circuits": provider.circuits.states()}
 
 
 async def _answer_problem(_request: Request, error: Exception) -> Response:

@@ -129,10 +129,11 @@ class CallTools(Answer):
 
 @dataclass(frozen=True)
 class LengthStop(Answer):
-    """Text broken off by the output limit (``finish_reason`` is ``length``)."""
+    """Text, and tool calls after it, broken off by the output limit (``finish_reason`` is ``length``)."""
 
     text: str
     pieces: int = 4
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ class CutStream(Answer):
 
     after_pieces: int = 1
     text: str = "half an ans"
+    calls: tuple[ToolCall, ...] = ()
+    """Begun after the text; their arguments are what arrives of them."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,7 @@ class Silence(Answer):
 
     after_pieces: int = 0
     text: str = "let me think"
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,13 +201,13 @@ def _spoken(step: Answer) -> _Spoken:
         case CallTools():
             return _Spoken(step.preamble, step.pieces, step.calls, "tool_calls")
         case LengthStop():
-            return _Spoken(step.text, step.pieces, finish_reason="length")
+            return _Spoken(step.text, step.pieces, step.calls, "length")
         case ContentFilter():
             return _Spoken(step.text, step.pieces, finish_reason="content_filter")
         case Say():
             return _Spoken(step.text, step.pieces)
         case CutStream() | Silence():
-            return _Spoken(step.text, step.after_pieces)
+            return _Spoken(step.text, step.after_pieces, step.calls)
     return _Spoken()
 
 

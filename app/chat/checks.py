@@ -13,6 +13,7 @@ from app.chat.schemas import MESSAGE_CHARACTERS, DocumentFlag, PracticeRequest
 from app.core.config import Settings
 from app.core.errors import InputRejected, InvalidRequest
 from app.orchestration.catalog import Catalog
+from app.orchestration.turn import StandIn
 from app.providers.base import Provider
 from plugins.cost.prices import context_window
 from plugins.security.reasons import Reason
@@ -138,3 +139,15 @@ def context_tokens(settings: Settings, provider: Provider, model: str) -> int:
     """What a call may be sent: the setting, and no more than half of what the model can take in, where known."""
     window = context_window(model, provider=provider.name)
     return min(settings.context_tokens, window // 2) if window else settings.context_tokens
+
+
+def stand_ins(settings: Settings, provider: Provider, model: str) -> tuple[StandIn, ...]:
+    """The models that answer in this one's place where it is unavailable, in the order of `FALLBACK_MODELS`.
+
+    None behind Azure, where a deployment serves one model, and none for the offline engine.
+    """
+    return tuple(
+        StandIn(name, context_tokens(settings, provider, name))
+        for name in settings.fallback_models
+        if name != model and name in provider.models
+    )

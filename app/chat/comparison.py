@@ -9,7 +9,15 @@ from uuid import UUID, uuid4
 import structlog
 
 from app.accounts.audit import AuditLog
-from app.chat.checks import Documents, check_names, check_texts, context_tokens, documents_for_models, interviewer_of
+from app.chat.checks import (
+    Documents,
+    check_names,
+    check_texts,
+    context_tokens,
+    documents_for_models,
+    interviewer_of,
+    stand_ins,
+)
 from app.chat.schemas import Compared, ComparePublic, CompareRequest
 from app.conversations.schemas import QuestionSetPublic
 from app.core.canary import canary_for
@@ -164,6 +172,7 @@ class ComparisonService:
             recall=_nothing_earlier,
             model=model,
             context_tokens=context_tokens(self._settings, self._provider, model),
+            stand_ins=stand_ins(self._settings, self._provider, model),
             sampling=request.sampling(),
             ledger=ledger,
             canary=canary,
@@ -222,7 +231,11 @@ class _Trial:
             question_set=QuestionSetPublic.of(made) if made else None,
             reply=self.answer.reply if self.answer else None,
             problem=self.error.problem(request_id) if self.error else None,
-            usage=usage_service.turn_usage(self.calls, model=self.task.model),
+            usage=usage_service.turn_usage(
+                self.calls,
+                model=self.answer.model if self.answer else self.task.model,
+                instead_of=self.answer.instead_of if self.answer else None,
+            ),
             duration_ms=self._duration_ms,
         )
 

@@ -19,8 +19,12 @@ from app.conversations.schemas import TurnPublic
 from app.conversations.turn_log import LoggedEvent
 from app.core.errors import (
     PROBLEM_MEDIA_TYPE,
+    AnswerBrokenOff,
+    AnswerTooLong,
     BodyTooLarge,
     BudgetExhausted,
+    ContentFiltered,
+    EmptyAnswer,
     IdempotencyConflict,
     InputRejected,
     InvalidRequest,
@@ -82,6 +86,10 @@ MODEL_PROBLEMS = (
     RateLimited,
     BudgetExhausted,
     ProviderError,
+    AnswerBrokenOff,
+    EmptyAnswer,
+    ContentFiltered,
+    AnswerTooLong,
     OutputWithheld,
     ProviderUnavailable,
     TurnInterrupted,

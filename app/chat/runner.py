@@ -25,6 +25,7 @@ from app.orchestration.events import (
     TurnCancelled,
     TurnCompleted,
     TurnFailed,
+    TurnRestarted,
     UsageUpdated,
 )
 from app.orchestration.turn import TurnTask
@@ -163,7 +164,7 @@ class _TurnRun:
             handoffs=[HandoffPublic(source=handoff.source, target=handoff.target) for handoff in answer.handoffs],
             reply=answer.reply,
             question_set=QuestionSetPublic.of(answer.question_set) if answer.question_set else None,
-            usage=turn_usage(self._calls, model=self.task.model),
+            usage=turn_usage(self._calls, model=answer.model, instead_of=answer.instead_of),
             conversation_cost_usd=spent.cost_usd,
             duration_ms=self._duration_ms(),
             flags=list(self._flags),
@@ -191,9 +192,9 @@ class _TurnRun:
             match event:
                 case UsageUpdated(call=call):
                     self._calls.append(call)
-                    usage = turn_usage(self._calls, model=self.task.model)
+                    usage = turn_usage(self._calls, model=call.model)
                     lines.append((event.kind, usage.model_dump(mode="json")))
-                case AgentActive() | QuestionReady() | TextDelta():
+                case AgentActive() | TurnRestarted() | QuestionReady() | TextDelta():
                     lines.append(log_line(event))
         await self._conversations.append(self.task.turn_id, lines)
 

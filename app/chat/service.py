@@ -10,7 +10,15 @@ import structlog
 
 from app.accounts.audit import AuditLog
 from app.bank.questions import ExperienceLevel
-from app.chat.checks import Documents, check_names, check_texts, context_tokens, documents_for_models, interviewer_of
+from app.chat.checks import (
+    Documents,
+    check_names,
+    check_texts,
+    context_tokens,
+    documents_for_models,
+    interviewer_of,
+    stand_ins,
+)
 from app.chat.runner import TurnRunner, failed_line
 from app.chat.schemas import (
     CatalogPublic,
@@ -211,6 +219,7 @@ class ChatService:
             recall=partial(self._conversations.revision, opened.conversation_id),
             model=model,
             context_tokens=context_tokens(self._settings, self._provider, model),
+            stand_ins=stand_ins(self._settings, self._provider, model),
             sampling=request.sampling(),
             ledger=self._ledger.of_turn(
                 owner_id=owner_id,

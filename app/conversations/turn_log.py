@@ -22,6 +22,7 @@ from app.orchestration.events import (
     TurnCancelled,
     TurnCompleted,
     TurnFailed,
+    TurnRestarted,
     TurnStarted,
 )
 
@@ -47,7 +48,14 @@ class LoggedEvent:
 
 
 def log_line(
-    event: TurnStarted | AgentActive | QuestionReady | TextDelta | TurnCompleted | TurnFailed | TurnCancelled,
+    event: TurnStarted
+    | AgentActive
+    | TurnRestarted
+    | QuestionReady
+    | TextDelta
+    | TurnCompleted
+    | TurnFailed
+    | TurnCancelled,
 ) -> LogLine:
     """The event as a line of the log. A `UsageUpdated` has none of its own: its line is the sum so far."""
     data: dict[str, Any]
@@ -56,6 +64,8 @@ def log_line(
             data = {"conversation_id": str(conversation_id), "turn_id": str(turn_id)}
         case AgentActive(agent=agent, source=source):
             data = {"agent": agent, "from": source}
+        case TurnRestarted(reason=reason, model=model):
+            data = {"reason": reason.value, "model": model}
         case QuestionReady(question=question):
             data = {"question": question.model_dump(mode="json")}
         case TextDelta(text=text):

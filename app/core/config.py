@@ -127,12 +127,34 @@ class Settings(BaseSettings):
     allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated models a request may name; empty allows the default model only"
     )
-    provider_max_retries: int = Field(2, ge=0, le=5, description="Retries of a model call before its first byte")
+    fallback_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated models, each also in `ALLOWED_MODELS`, that answer in this order where the model "
+        "asked for is unavailable",
+    )
+    provider_max_retries: int = Field(
+        2, ge=0, le=5, description="Retries of a model call of whose answer nothing has been passed on"
+    )
+    provider_retry_seconds: float = Field(
+        0.5,
+        ge=0,
+        le=60,
+        description="Wait before the first retry; doubles with each, and never less than `Retry-After`",
+    )
+    circuit_failures: int = Field(
+        5, ge=1, le=1000, description="Failures of a model in a row after which it is left alone"
+    )
+    circuit_rest_seconds: float = Field(
+        30, ge=0, le=3600, description="How long it is left alone before one call finds out whether it is back"
+    )
 
     turn_timeout_seconds: float = Field(30, gt=0, le=600, description="Silence of the model that ends a turn")
     turn_deadline_seconds: float = Field(180, gt=0, le=3600, description="Total time a turn may take")
     max_handoffs_per_turn: int = Field(3, ge=0, le=10, description="Handoffs between agents in one turn")
-    max_model_calls_per_turn: int = Field(8, ge=1, le=50, description="Model calls in one turn")
+    max_model_calls_per_turn: int = Field(8, ge=1, le=50, description="Model calls in one turn, retries not counted")
+    max_restarts_per_turn: int = Field(
+        1, ge=0, le=5, description="Times a turn starts over, visibly, after an answer that broke off in the middle"
+    )
     context_tokens: int = Field(
         24_000,
         ge=10_000,
@@ -166,7 +188,7 @@ class Settings(BaseSettings):
     debug_host: str = Field("127.0.0.1", description="Address debugpy listens on")
     debug_port: int = Field(5678, ge=1, le=65535, description="Port debugpy listens on")
 
-    @field_validator("allowed_models", "allowed_hosts", "cors_origins", mode="before")
+    @field_validator("allowed_models", "fallback_models", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -278,6 +300,13 @@ class Settings(BaseSettings):
             missing = [name.upper() for name in needed if not getattr(self, name)]
             if missing:
                 raise ValueError(f"Azure OpenAI also needs {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _allowed_fallbacks(self) -> Self:
+        unknown = [name for name in self.fallback_models if name not in {self.default_model, *self.allowed_models}]
+        if unknown:
+            raise ValueError(f"FALLBACK_MODELS names {', '.join(unknown)}, which ALLOWED_MODELS does not")
         return self
 
     @model_validator(mode="after")

@@ -23,6 +23,10 @@ GreenroomError                     what a client may see: status, code, title, a
 ├── RateLimited          429       rate_limited          (Retry-After)
 ├── BudgetExhausted      429       budget_exhausted      (Retry-After)
 ├── ProviderError        502       provider_error
+├── AnswerBrokenOff      502       answer_broken_off
+├── EmptyAnswer          502       empty_answer
+├── ContentFiltered      502       content_filtered
+├── AnswerTooLong        502       answer_too_long
 ├── OutputWithheld       502       output_withheld
 ├── ProviderUnavailable  503       provider_unavailable  (Retry-After)
 ├── IdentityUnavailable  503       identity_unavailable  (Retry-After)
@@ -287,6 +291,38 @@ class ProviderError(GreenroomError):
     status = 502
     code = "provider_error"
     title = "The model provider failed"
+
+
+class AnswerBrokenOff(GreenroomError):
+    """The provider's answer ended before its end. Nothing of it counts."""
+
+    status = 502
+    code = "answer_broken_off"
+    title = "The model's answer broke off"
+
+
+class EmptyAnswer(GreenroomError):
+    """The model ended its answer without a word and without calling a function."""
+
+    status = 502
+    code = "empty_answer"
+    title = "The model said nothing"
+
+
+class ContentFiltered(GreenroomError):
+    """The provider's content filter refused the request or stopped the answer."""
+
+    status = 502
+    code = "content_filtered"
+    title = "The model provider's content filter stopped the answer"
+
+
+class AnswerTooLong(GreenroomError):
+    """The model reached its limit of length before it had said anything of use."""
+
+    status = 502
+    code = "answer_too_long"
+    title = "The answer did not fit"
 
 
 class OutputWithheld(GreenroomError):

@@ -51,6 +51,8 @@ def build_kernel(agent: str, state: TurnState) -> Kernel:
             agent=agent,
             observer=state,
             canary=state.canary,
+            circuit=state.provider.circuits.of(state.task.model),
+            retries=state.provider.retries,
         )
     )
     return kernel

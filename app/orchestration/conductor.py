@@ -4,7 +4,7 @@ This package is the only one that touches Semantic Kernel's agents, runtime and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from semantic_kernel.agents import HandoffOrchestration
 from semantic_kernel.agents.orchestration.orchestration_base import OrchestrationResult
 from semantic_kernel.agents.runtime import InProcessRuntime
 
-from app.core.errors import TurnTimeout
+from app.core.errors import GreenroomError, TurnTimeout
 from app.orchestration.agents import build_agents, build_handoffs, build_kernel
 from app.orchestration.catalog import Catalog
 from app.orchestration.context import opening_messages
@@ -49,34 +49,44 @@ class Conductor:
 
         Raises:
             TurnTimeout: the model was silent too long, or the turn took too long.
-            ProviderError, ProviderUnavailable: the model failed, or gave nothing usable.
+            ProviderError, ProviderUnavailable, AnswerBrokenOff: the model failed.
+            EmptyAnswer, ContentFiltered, AnswerTooLong: it gave nothing usable.
             OutputWithheld: a model wrote the canary.
             RateLimited, BudgetExhausted: the ledger had no room for a call.
         """
-        state = self._state(task, emit)
-        async with _within(state):
-            await self._orchestrate(state)
-        return state.answer()
+        return await self._carry_out(task, emit, self._orchestrate)
 
     async def run_technique(self, task: TurnTask, interview_type: str, emit: Emit) -> TurnAnswer:
         """Run `task.technique` of the interview type by itself, without agents: one model call, two with a repair.
 
         Raises:
-            TurnTimeout, ProviderError, ProviderUnavailable, OutputWithheld, RateLimited, BudgetExhausted: as `run`.
+            GreenroomError: as `run`.
         """
-        state = self._state(task, emit)
         technique = self._catalog.specialists[interview_type].techniques[task.technique or ""]
-        order = plan_order(state, interview_type, technique, {})
-        if isinstance(order, str):
-            # Without choices of a model there is nothing that cannot be carried out.
-            raise AssertionError(order)  # noqa: TRY004 - no wrong type, but a state that there is not
-        kernel = build_kernel(interview_type, state)
-        async with _within(state):
-            await run_technique(kernel, order, state, {})
-        return state.answer()
 
-    def _state(self, task: TurnTask, emit: Emit) -> TurnState:
-        return TurnState(task, provider=self._provider, limits=self._limits, emit=emit, prices=self._prices)
+        async def run(state: TurnState) -> None:
+            order = plan_order(state, interview_type, technique, {})
+            if isinstance(order, str):
+                # Without choices of a model there is nothing that cannot be carried out.
+                raise AssertionError(order)  # noqa: TRY004 - no wrong type, but a state that there is not
+            await run_technique(build_kernel(interview_type, state), order, state, {})
+
+        return await self._carry_out(task, emit, run)
+
+    async def _carry_out(self, task: TurnTask, emit: Emit, work: Callable[[TurnState], Awaitable[None]]) -> TurnAnswer:
+        """Do the work, again where an answer broke off or another model stands in, all within the turn's limits."""
+        state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit, prices=self._prices)
+        async with _within(state):
+            while True:
+                try:
+                    await work(state)
+                    return state.answer()
+                except GreenroomError as error:
+                    fresh = state.restarted(error)
+                    if fresh is None:
+                        raise
+                    logger.warning("turn_restarted", code=error.code, model=fresh.task.model)
+                    state = fresh
 
     async def _orchestrate(self, state: TurnState) -> None:
         orchestration: HandoffOrchestration[Any, Any] = HandoffOrchestration(

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.bank.questions import ExperienceLevel
-from app.core.errors import ProviderError
+from app.core.errors import AnswerTooLong, EmptyAnswer, GreenroomError, ProviderError
 from app.orchestration.events import QuestionReady
 from app.orchestration.markdown import question_markdown
 from app.orchestration.order import Change, TechniqueOrder
@@ -116,17 +116,14 @@ class Delivery:
         """Say what is left to say and return the set.
 
         Raises:
-            ProviderError: nothing could be read as a question.
+            EmptyAnswer, AnswerTooLong, ProviderError: nothing could be read as a question.
         """
         if not self._questions:
-            raise ProviderError(
-                "Every question that came back had been asked before. Ask for another topic."
-                if self._rejected
-                else "The model's answer could not be read as questions. Try again."
-            )
+            raise self._nothing_to_show()
         if self._open_positions:
             left = f" Unchanged: {', '.join(map(str, self._open_positions))}." if self._order.positions else ""
-            came = f"Only {len(self._questions)} of {self._order.question_count} questions came back."
+            why = ": the model reached its limit of length" if self._state.is_cut_by_length else ""
+            came = f"Only {len(self._questions)} of {self._order.question_count} questions came back{why}."
             self._state.say(f"{came}{left}\n\n")
         question_set = self._question_set(self._output)
         if question_set.recommendations and self._order.change is Change.NEW:
@@ -135,6 +132,15 @@ class Delivery:
         if self._order.change is Change.ADD and len(question_set.questions) == MAX_QUESTIONS:
             self._state.say(f"The set is full now: it holds at most {MAX_QUESTIONS} questions.\n")
         return question_set
+
+    def _nothing_to_show(self) -> GreenroomError:
+        if self._rejected:
+            return ProviderError("Every question that came back had been asked before. Ask for another topic.")
+        if not self._reader.text.strip():
+            return EmptyAnswer("The model came to no answer. Try again, or ask more simply.")
+        if self._state.is_cut_by_length:
+            return AnswerTooLong("The model reached its limit of length before its first question. Ask for fewer.")
+        return ProviderError("The model's answer could not be read as questions. Try again.")
 
     def _deliver(self, content: QuestionContent, place: int | None = None) -> None:
         """Take the question at this place of the output, from 0; of the repair, whose place says nothing, None."""

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -52,14 +53,18 @@ class TurnAnswer:
 
     agent: str
     """The agent that spoke last; the next turn starts with it."""
+    model: str
+    """The model that answered."""
     handoffs: tuple[Handoff, ...]
     reply: str
-    """Markdown; equal to all `TextDelta` texts joined."""
+    """Markdown; equal to all `TextDelta` texts since the last `TurnRestarted`, joined."""
     question_set: QuestionSet | None
     experience_level: ExperienceLevel | None
     """The level the conversation is at now, which the candidate may have changed in this turn."""
     wishes: tuple[str, ...] = ()
     """The lasting wishes as they are now."""
+    instead_of: str | None = None
+    """The model that was asked for and was not available, where another one answered."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,25 @@ class AgentActive:
     source: str | None
 
 
+class RestartReason(StrEnum):
+    """Why a turn starts over."""
+
+    ANSWER_BROKEN_OFF = "answer_broken_off"
+    """The provider's stream ended in the middle of an answer that was being passed on."""
+    MODEL_UNAVAILABLE = "model_unavailable"
+    """The model is not there; the next one of the chain answers instead."""
+
+
+@dataclass(frozen=True)
+class TurnRestarted:
+    """The turn starts over: whatever was shown of its reply and questions counts no longer. Calls stay booked."""
+
+    kind: ClassVar = "turn.restarted"
+    reason: RestartReason
+    model: str
+    """The model that answers now."""
+
+
 @dataclass(frozen=True)
 class QuestionReady:
     """A question is complete, while its technique may still be talking.
@@ -93,7 +117,7 @@ class QuestionReady:
 
 @dataclass(frozen=True)
 class TextDelta:
-    """The next piece of the reply."""
+    """The next piece of the reply, which begins anew with each `turn.restarted`."""
 
     kind: ClassVar = "text.delta"
     text: str
@@ -134,7 +158,7 @@ class TurnCancelled:
     turn_id: UUID
 
 
-ConductedEvent = AgentActive | QuestionReady | TextDelta | UsageUpdated
+ConductedEvent = AgentActive | TurnRestarted | QuestionReady | TextDelta | UsageUpdated
 """What the conductor emits; the others mark a turn's beginning and end, and belong to whoever keeps its log."""
 
 TurnEvent = TurnStarted | ConductedEvent | TurnCompleted | TurnFailed | TurnCancelled

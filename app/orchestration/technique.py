@@ -63,7 +63,7 @@ async def run_technique(kernel: Kernel, order: TechniqueOrder, state: TurnState,
     `choices` are values for variables that the technique's own config.json declares.
 
     Raises:
-        ProviderError: nothing could be read as a question, also after the repair call.
+        EmptyAnswer, AnswerTooLong, ProviderError: nothing could be read as a question, also after the repair call.
         OutputWithheld: a model wrote the canary.
     """
     delivery = Delivery(order, state)

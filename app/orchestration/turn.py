@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from app.bank.questions import ExperienceLevel
 from app.core.canary import Canary
-from app.core.errors import OutputWithheld, ProviderError
+from app.core.errors import AnswerBrokenOff, EmptyAnswer, OutputWithheld, ProviderError
 from app.orchestration.catalog import ENTRY_AGENT
 from app.orchestration.events import (
     AgentActive,
     ConductedEvent,
     Handoff,
     ModelCall,
+    RestartReason,
     TextDelta,
     TurnAnswer,
+    TurnRestarted,
     UsageUpdated,
 )
 from app.orchestration.images import without_images
@@ -44,6 +46,10 @@ HELD_CHARACTERS = 200
 so this much is held back until it is clear that no call follows; an answer longer than that streams. Triage, whose job
 is to hand over and whose answers are two sentences, is held back whole."""
 
+NO_ANSWER = "The model came to no answer. Try again, or ask more simply."
+STAND_IN_NOTICE = "*`{}` is not available at the moment, so `{}` answers.*\n\n"
+LENGTH_NOTICE = "\n\n*The answer stops here: the model reached its limit of length.*\n"
+
 
 @dataclass(frozen=True)
 class Brief:
@@ -64,6 +70,15 @@ class PastMessage:
 
     is_from_candidate: bool
     text: str
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A model that answers where the one before it in the chain is unavailable."""
+
+    model: str
+    context_tokens: int
+    """As `TurnTask.context_tokens`."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,10 @@ class TurnTask:
     ledger: Ledger
     canary: str = field(repr=False)
     """The conversation's, from `canary_for`. Every model call gets it, and no answer may hold it."""
+    stand_ins: tuple[StandIn, ...] = ()
+    """In the order in which they are tried."""
+    instead_of: str | None = None
+    """The model that was asked for, where `model` stands in for it."""
 
     @property
     def nonce(self) -> str:
@@ -112,6 +131,9 @@ class TurnLimits:
     deadline_seconds: float = 180
     handoffs: int = 3
     model_calls: int = 8
+    """That come to an answer; how often each is tried is the provider's `retries`."""
+    restarts: int = 0
+    """After an answer that broke off."""
 
 
 class TurnState:
@@ -139,8 +161,14 @@ class TurnState:
         self.wishes = task.brief.wishes
         self.question_set: QuestionSet | None = None
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.is_model_away = False
+        """The turn failed because its model was not there, which another may be."""
+        self.restarts_left = limits.restarts
+        self.is_cut_by_length = False
+        """The technique's output ends where the model's limit of length was."""
         self.silence: asyncio.Timeout | None = None
         self.deadline: asyncio.Timeout | None = None
+        self._notice = STAND_IN_NOTICE.format(task.instead_of, task.model) if task.instead_of else ""
         self._reply: list[str] = []
         self._held = ""
         self._has_tool_call = False
@@ -155,14 +183,44 @@ class TurnState:
     def say(self, text: str) -> None:
         """Add to the reply, and let the reader see it."""
         text = without_images(text, after=self._reply[-1] if self._reply else "")
+        if self._notice and text.strip():
+            # With the first words, and not before: a notice alone would be a reply.
+            text, self._notice = self._notice + text, ""
         if text:
             self._reply.append(text)
             self.emit(TextDelta(text))
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, *, is_model_away: bool = False) -> None:
         """End the turn with this error; the first one counts."""
         if not self.failure.done():
+            self.is_model_away = is_model_away
             self.failure.set_result(error)
+
+    def restarted(self, error: BaseException) -> "TurnState | None":
+        """The state of a new attempt at the turn, which readers are told of; None where this error ends it.
+
+        All of it starts over, triage included: what a model has said so far is in the agents' histories as well as on
+        the reader's screen. Only the time goes on.
+        """
+        task, restarts_left = self.task, self.restarts_left
+        if self.is_model_away and task.stand_ins:
+            reason, (first, *others) = RestartReason.MODEL_UNAVAILABLE, task.stand_ins
+            task = replace(
+                task,
+                model=first.model,
+                context_tokens=first.context_tokens,
+                stand_ins=tuple(others),
+                instead_of=task.instead_of or task.model,
+            )
+        elif isinstance(error, AnswerBrokenOff) and not self.is_model_away and restarts_left > 0:
+            reason, restarts_left = RestartReason.ANSWER_BROKEN_OFF, restarts_left - 1
+        else:
+            return None
+        fresh = TurnState(task, provider=self.provider, limits=self.limits, emit=self.emit, prices=self.prices)
+        fresh.deadline, fresh.silence, fresh.restarts_left = self.deadline, self.silence, restarts_left
+        fresh.emit(TurnRestarted(reason, task.model))
+        fresh._touch()
+        return fresh
 
     def decide(self) -> bool:
         """Claim the agent's answer at hand for a handoff, a technique or an edit; False when it is claimed already.
@@ -209,15 +267,17 @@ class TurnState:
         """What the turn came to.
 
         Raises:
-            ProviderError: the model said nothing at all.
+            EmptyAnswer: the model said nothing at all.
         """
         if self._has_left_out and self.question_set is not None:
             self.say("\nOne change at a time: what else you asked for follows with your next message.\n")
         reply = "".join(self._reply)
         if not reply.strip() or self.active_agent is None:
-            raise ProviderError("The model came to no answer. Try again, or ask more simply.")
+            raise EmptyAnswer(NO_ANSWER)
         return TurnAnswer(
             agent=self.active_agent,
+            model=self.task.model,
+            instead_of=self.task.instead_of,
             handoffs=tuple(self.handoffs),
             reply=reply,
             question_set=self.question_set,
@@ -229,7 +289,7 @@ class TurnState:
 
     async def call_started(self, agent: str, plan: CallPlan) -> Booking:
         """See CallObserver. Refuses the call that would exceed the turn's limit, or that the ledger has no room for."""
-        if len(self.calls) >= self.limits.model_calls:
+        if sum(call.is_complete for call in self.calls) >= self.limits.model_calls:
             error = ProviderError(
                 f"The agents came to no answer within {self.limits.model_calls} model calls. Try to ask more simply."
             )
@@ -296,14 +356,17 @@ class TurnState:
         )
         await self._settle(booking, measured)
         if call.is_complete and not self._has_tool_call:
-            if self._function is None and not self._held and not self._reply:
-                self.fail(ProviderError("The model came to no answer. Try again, or ask more simply."))
-            self._release()
+            self._answered(call)
 
-    def call_failed(self, error: BaseException) -> None:
+    @property
+    def has_lost_patience(self) -> bool:
+        """See CallObserver."""
+        return self.silence is not None and self.silence.expired()
+
+    def call_failed(self, error: BaseException, *, is_model_away: bool = False) -> None:
         """See CallObserver. Withheld output fails the turn also where it could do without the call."""
         if not self._is_optional or isinstance(error, OutputWithheld):
-            self.fail(error)
+            self.fail(error, is_model_away=is_model_away)
 
     def _output_tokens(self, call: MeasuredCall) -> int:
         """As many as to book. Without a price nothing is charged, so there an estimate is only what was seen."""
@@ -325,6 +388,18 @@ class TurnState:
     def _count(self, call: ModelCall) -> None:
         self.calls.append(call)
         self.emit(UsageUpdated(call))
+
+    def _answered(self, call: MeasuredCall) -> None:
+        """A call ended in text."""
+        if self._function is not None:
+            # A repair that is cut mends less, and the technique's own end is what the candidate is told of.
+            self.is_cut_by_length = self.is_cut_by_length or (call.is_length_stop and not self._is_optional)
+            return
+        if not self._held and not self._reply:
+            self.fail(EmptyAnswer(NO_ANSWER))
+        self._release()
+        if call.is_length_stop:
+            self.say(LENGTH_NOTICE)
 
     def _release(self) -> None:
         held, self._held = self._held, ""

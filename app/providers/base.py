@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
 
+from app.providers.circuit import Circuits
+from app.providers.retries import Retries
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -43,6 +46,16 @@ class Provider(Protocol):
     @property
     def models(self) -> tuple[str, ...]:
         """Every model a request may name, the default first."""
+        ...
+
+    @property
+    def retries(self) -> Retries:
+        """How often a call that failed is tried again. The services themselves make one attempt."""
+        ...
+
+    @property
+    def circuits(self) -> Circuits:
+        """Which models are left alone for a while."""
         ...
 
     def service(self, model: str) -> ChatCompletionClientBase:

@@ -1,9 +1,11 @@
-"""A chat-completion service that measures every call of the one it wraps.
+"""A chat-completion service that measures every call of the one it wraps, and tries again what failed.
 
 Usage is taken where the model is called, once per response: through Semantic Kernel's callbacks a turn with tools
-counts double. One instance belongs to one agent in one turn.
+counts double. Each attempt is a call of its own, reserved and booked. One instance belongs to one agent in one turn.
 """
 
+import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -20,17 +22,19 @@ from semantic_kernel.contents import ChatHistory, StreamingChatMessageContent
 from semantic_kernel.contents.utils.finish_reason import FinishReason
 from typing_extensions import override
 
-from app.core.errors import OutputWithheld, ProviderError
+from app.core.errors import AnswerBrokenOff, AnswerTooLong, ContentFiltered, OutputWithheld, ProviderUnavailable
 from app.core.tokens import estimated_tokens
-from app.providers.failures import costs_nothing, provider_failure
+from app.providers.circuit import Circuit, Passage
+from app.providers.failures import BROKEN_OFF, FILTERED, Failure, costs_nothing, provider_failure
 from app.providers.output import CanaryFound, Messages, OutputGuard, WholeCalls, contents, with_instruction
+from app.providers.retries import Retries
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class MeasuredCall:
-    """What one call took. Tokens are the provider's own count unless `is_estimated`.
+    """What one attempt at a call took. Tokens are the provider's own count unless `is_estimated`.
 
     Of a call that broke off, an estimated output is what arrived; the model may have thought about more.
     """
@@ -42,6 +46,8 @@ class MeasuredCall:
     is_estimated: bool
     is_complete: bool
     duration_ms: int
+    is_length_stop: bool = False
+    """The answer ends where the model's limit of length was, with something of use before it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class CallObserver(Protocol):
     """The turn's side of a call. The synchronous methods are quick."""
 
     async def call_started(self, agent: str, plan: CallPlan) -> Any:
-        """About to call the model. May raise to refuse the call; returns what `call_ended` is to be given."""
+        """About to call the model, perhaps again. May raise to refuse it; returns what `call_ended` is to be given."""
         ...
 
     def call_progressed(self, agent: str, *, text: str, has_tool_call: bool) -> None:
@@ -71,15 +77,34 @@ class CallObserver(Protocol):
         """The call is over, well or not; also when it was cancelled."""
         ...
 
-    def call_failed(self, error: BaseException) -> None:
-        """The call raised; the error is the one the turn should end with."""
+    def call_failed(self, error: BaseException, *, is_model_away: bool = False) -> None:
+        """The last attempt raised; the error is the one the turn should end with, unless another model answers."""
         ...
+
+    def patience_ends(self) -> float:
+        """By the event loop's clock: no attempt is worth waiting for beyond."""
+        ...
+
+    @property
+    def has_lost_patience(self) -> bool:
+        """Whether the call is being stopped because the model said nothing for too long."""
+        ...
+
+
+class AttemptFailed(Exception):
+    """An attempt came to nothing, and nothing of it was passed on: another may follow."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.error)
+        self.failure = failure
 
 
 class MeteredChatCompletion(ChatCompletionClientBase):
     """Delegates to `inner` and tells `observer` what happens. Only streams: Greenroom makes no other calls.
 
     Every call carries the canary at the end of its instructions, and an answer that holds it ends with OutputWithheld.
+    A call that fails in a way that may pass is made again, as long as no text of its answer was passed on: whoever
+    reads that would read its beginning twice. What had begun to be read is the turn's to start over.
     """
 
     SUPPORTS_FUNCTION_CALLING: ClassVar[bool] = True
@@ -88,6 +113,8 @@ class MeteredChatCompletion(ChatCompletionClientBase):
     agent: str
     observer: Any = Field(exclude=True)
     canary: Any = Field(exclude=True, repr=False)
+    circuit: Any = Field(exclude=True)
+    retries: Retries
 
     @override
     def get_prompt_execution_settings_class(self) -> type[PromptExecutionSettings]:
@@ -109,38 +136,117 @@ class MeteredChatCompletion(ChatCompletionClientBase):
     async def _inner_get_streaming_chat_message_contents(
         self, chat_history: ChatHistory, settings: PromptExecutionSettings, function_invoke_attempt: int = 0
     ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
-        observer: CallObserver = self.observer
         marked = with_instruction(chat_history, self.canary.instruction)
         plan = _plan(self.inner, marked, settings)
-        booking = await observer.call_started(self.agent, plan)
-        meter, guard, calls = _Meter(plan), OutputGuard(self.canary), WholeCalls()
+        for retry in itertools.count():
+            try:
+                async with aclosing(self._attempt(plan, marked, settings, function_invoke_attempt)) as attempt:
+                    async for messages in attempt:
+                        yield messages
+            except AttemptFailed as failed:
+                await self._wait(retry, failed.failure)
+            else:
+                return
+
+    async def _attempt(
+        self, plan: CallPlan, history: ChatHistory, settings: PromptExecutionSettings, function_invoke_attempt: int
+    ) -> AsyncGenerator[Messages, None]:
+        observer: CallObserver = self.observer
+        passage = self._enter()
+        meter = _Meter(plan)
         try:
-            stream = self.inner._inner_get_streaming_chat_message_contents(marked, settings, function_invoke_attempt)
-            # Closed here: a reader that leaves early would leave the connection to the garbage collector.
-            async with aclosing(stream):
-                async for messages in stream:
-                    meter.read(messages)
-                    for passed in guard.take(messages):
-                        self._report(passed)
-                        yield calls.without(passed)
-            for passed in guard.rest():
-                self._report(passed)
-                yield calls.without(passed)
-            if whole := calls.messages():
-                yield whole
-            meter.close()
+            booking = await observer.call_started(self.agent, plan)
+            try:
+                stream = self.inner._inner_get_streaming_chat_message_contents(
+                    history, settings, function_invoke_attempt
+                )
+                # Closed here: a reader that leaves early would leave the connection to the garbage collector.
+                async with aclosing(stream), aclosing(self._checked(stream, meter, passage)) as checked:
+                    async for messages in checked:
+                        yield messages
+            finally:
+                await observer.call_ended(self.agent, booking, meter.measured())
+        finally:
+            passage.leave()
+
+    async def _checked(
+        self, stream: AsyncGenerator[Messages, Any], meter: "_Meter", passage: Passage
+    ) -> AsyncGenerator[Messages, None]:
+        """The answer as it may be passed on; what goes wrong with it becomes an error of ours.
+
+        Raises:
+            AttemptFailed: the call may be made again.
+            GreenroomError: it may not; the observer knows.
+        """
+        observer: CallObserver = self.observer
+        has_passed_text = False
+        try:
+            async with aclosing(self._guarded(stream, meter, passage)) as guarded:
+                async for messages in guarded:
+                    has_passed_text = has_passed_text or any(contents(message)[0] for message in messages)
+                    yield messages
         except CanaryFound as found:
             logger.warning("output_withheld", agent=self.agent, form=str(found))
             withheld = OutputWithheld("The model wrote something confidential. Put it differently, or try again.")
             observer.call_failed(withheld)
             raise withheld from None
+        except asyncio.CancelledError:
+            if observer.has_lost_patience and not meter.has_begun:
+                passage.failed()
+            raise
         except Exception as error:
             meter.is_refused = not meter.has_begun and costs_nothing(error)
             failure = provider_failure(error, has_begun=meter.has_begun)
-            observer.call_failed(failure)
-            raise failure from error
-        finally:
-            await observer.call_ended(self.agent, booking, meter.measured())
+            if not meter.has_begun:
+                # A refusal is an answer, too.
+                (passage.failed if failure.is_passing else passage.answered)()
+            if failure.is_passing and not has_passed_text:
+                raise AttemptFailed(failure) from error
+            observer.call_failed(failure.error, is_model_away=failure.is_model_away and not has_passed_text)
+            raise failure.error from error
+
+    async def _guarded(
+        self, stream: AsyncGenerator[Messages, Any], meter: "_Meter", passage: Passage
+    ) -> AsyncGenerator[Messages, None]:
+        """The answer, measured, without the canary and with its tool calls whole, at the end."""
+        guard, calls = OutputGuard(self.canary), WholeCalls()
+        async for messages in stream:
+            passage.answered()
+            meter.read(messages)
+            for passed in guard.take(messages):
+                self._report(passed)
+                yield calls.without(passed)
+        for passed in guard.rest():
+            self._report(passed)
+            yield calls.without(passed)
+        # Before the calls are acted on: of an answer that was cut, none may be.
+        meter.close()
+        if whole := calls.messages():
+            yield whole
+
+    def _enter(self) -> Passage:
+        circuit: Circuit = self.circuit
+        try:
+            return circuit.enter()
+        except ProviderUnavailable as error:
+            logger.info("circuit_refuses", model=self.ai_model_id)
+            self.observer.call_failed(error, is_model_away=True)
+            raise
+
+    async def _wait(self, retry: int, failure: Failure) -> None:
+        """Wait until the call may be made again.
+
+        Raises:
+            GreenroomError: it may not: there were enough attempts, or the turn would end in the meantime.
+        """
+        observer: CallObserver = self.observer
+        seconds = self.retries.wait_seconds(retry, failure.wait_seconds)
+        has_time = asyncio.get_running_loop().time() + seconds < observer.patience_ends()
+        if retry >= self.retries.count or not has_time:
+            observer.call_failed(failure.error, is_model_away=True)
+            raise failure.error
+        logger.info("model_call_retried", agent=self.agent, code=failure.error.code, wait_seconds=round(seconds, 3))
+        await asyncio.sleep(seconds)
 
     def _report(self, messages: Messages) -> None:
         observer: CallObserver = self.observer
@@ -152,6 +258,8 @@ class MeteredChatCompletion(ChatCompletionClientBase):
 def _plan(inner: ChatCompletionClientBase, history: ChatHistory, settings: PromptExecutionSettings) -> CallPlan:
     """The request as `inner` will send it."""
     sent = settings.prepare_settings_dict()
+    # Those of the call before, where the settings are used again.
+    sent.pop("messages", None)
     messages = inner._prepare_chat_history_for_request(history)
     text = json.dumps([messages, sent], ensure_ascii=False, default=str)
     return CallPlan(
@@ -173,6 +281,8 @@ class _Meter:
         self._usage: CompletionUsage | None = None
         self._finish_reason: FinishReason | None = None
         self._output: list[str] = []
+        self._has_calls = False
+        self._is_length_stop = False
         self._started = time.monotonic()
 
     def read(self, messages: Messages) -> None:
@@ -184,19 +294,27 @@ class _Meter:
                 self._usage = usage
             self._finish_reason = message.finish_reason or self._finish_reason
             text, calls = contents(message)
+            self._has_calls = self._has_calls or bool(calls)
             self._output.append(text)
             self._output.extend(f"{call.name or ''}{call.arguments or ''}" for call in calls)
 
     def close(self) -> None:
-        """The stream ended. Without a finish reason it was cut, and what came must not pass for an answer.
+        """The stream ended. What was cut or stopped must not pass for an answer.
 
         Raises:
-            ProviderError: the stream was cut, or the provider's content filter stopped it.
+            AnswerBrokenOff: there is no finish reason, so the stream was cut.
+            ContentFiltered: the provider's content filter stopped it.
+            AnswerTooLong: it reached its limit of length within a tool call, or before a word.
         """
         if self._finish_reason is None:
-            raise ProviderError("The model provider broke off in the middle of its answer. Try again.")
+            raise AnswerBrokenOff(BROKEN_OFF)
         if self._finish_reason is FinishReason.CONTENT_FILTER:
-            raise ProviderError("The model provider's content filter stopped the answer. Try to put it differently.")
+            raise ContentFiltered(FILTERED)
+        self._is_length_stop = self._finish_reason is FinishReason.LENGTH
+        if self._is_length_stop and (self._has_calls or not "".join(self._output).strip()):
+            raise AnswerTooLong(
+                "The model reached its limit of length too early. Ask for less, or for fewer questions."
+            )
         self.is_complete = True
 
     def measured(self) -> MeasuredCall:
@@ -212,6 +330,7 @@ class _Meter:
                 is_estimated=not self.is_refused,
                 is_complete=self.is_complete,
                 duration_ms=duration_ms,
+                is_length_stop=self._is_length_stop,
             )
         input_tokens, output_tokens = max(usage.prompt_tokens or 0, 0), max(usage.completion_tokens or 0, 0)
         cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
@@ -225,4 +344,5 @@ class _Meter:
             is_estimated=False,
             is_complete=self.is_complete,
             duration_ms=duration_ms,
+            is_length_stop=self._is_length_stop,
         )

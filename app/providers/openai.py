@@ -5,14 +5,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-import httpx2
 import structlog
 from openai import (
     APIStatusError,
     AsyncAzureOpenAI,
     AsyncOpenAI,
     AsyncStream,
-    DefaultAsyncHttpxClient,
     Timeout,
 )
 from openai.types.chat import ChatCompletionChunk
@@ -25,7 +23,8 @@ from typing_extensions import override
 
 from app.core.config import Settings
 from app.providers.base import Sampling
-from app.providers.failures import asked_wait_seconds
+from app.providers.circuit import Circuits
+from app.providers.retries import Retries
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI_DEFAULT_MODEL = "gpt-5-mini"
@@ -129,12 +128,20 @@ def _may_refuse_schema(error: BaseException | None) -> bool:
 
 
 class OpenAIProvider:
-    """One client, and so one connection pool, for all models and turns."""
+    """One client, and so one connection pool, for all models and turns.
 
-    def __init__(self, *, name: str, client: AsyncOpenAI, models: tuple[str, ...], deployment: str | None) -> None:
+    The client makes one attempt only. Its own retries would be one call in the ledger, blind to budgets, and waits of
+    up to two minutes that no turn has.
+    """
+
+    def __init__(
+        self, *, name: str, client: AsyncOpenAI, settings: Settings, models: tuple[str, ...], deployment: str | None
+    ) -> None:
         self.name = name
         self.models = models
         self.default_model = models[0]
+        self.retries = Retries(count=settings.provider_max_retries, first_wait_seconds=settings.provider_retry_seconds)
+        self.circuits = Circuits(failures=settings.circuit_failures, rest_seconds=settings.circuit_rest_seconds)
         self._client = client
         self._deployment = deployment
         self._services: dict[str, SchemaTolerantChatCompletion] = {}
@@ -174,10 +181,10 @@ def openai_provider(settings: Settings) -> OpenAIProvider | None:
         client=AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
             base_url=OPENAI_BASE_URL,
-            max_retries=settings.provider_max_retries,
+            max_retries=0,
             timeout=_timeout(settings),
-            http_client=_http_client(settings),
         ),
+        settings=settings,
         models=_models(settings, OPENAI_DEFAULT_MODEL),
         deployment=None,
     )
@@ -194,10 +201,10 @@ def compatible_provider(settings: Settings) -> OpenAIProvider | None:
         client=AsyncOpenAI(
             api_key=key,
             base_url=settings.openai_base_url,
-            max_retries=settings.provider_max_retries,
+            max_retries=0,
             timeout=_timeout(settings),
-            http_client=_http_client(settings),
         ),
+        settings=settings,
         models=_models(settings, OPENAI_DEFAULT_MODEL),
         deployment=None,
     )
@@ -215,10 +222,10 @@ def azure_provider(settings: Settings) -> OpenAIProvider | None:
             azure_endpoint=settings.azure_openai_endpoint,
             azure_deployment=deployment,
             api_version=settings.azure_openai_api_version,
-            max_retries=settings.provider_max_retries,
+            max_retries=0,
             timeout=_timeout(settings),
-            http_client=_http_client(settings),
         ),
+        settings=settings,
         models=(settings.default_model or deployment,),
         deployment=deployment,
     )
@@ -227,20 +234,6 @@ def azure_provider(settings: Settings) -> OpenAIProvider | None:
 def _models(settings: Settings, fallback: str) -> tuple[str, ...]:
     default = settings.default_model or fallback
     return (default, *(model for model in settings.allowed_models if model != default))
-
-
-def _http_client(settings: Settings) -> httpx2.AsyncClient:
-    """The client's own kind, which does not wait for a retry so long that the turn would end meanwhile.
-
-    `Retry-After: 60` is then an overloaded provider, as it is in truth, instead of a silent one.
-    """
-
-    async def refuse_long_wait(response: httpx2.Response) -> None:
-        wait_seconds = asked_wait_seconds(response.headers)
-        if wait_seconds and wait_seconds * settings.provider_max_retries >= settings.turn_timeout_seconds:
-            response.headers["x-should-retry"] = "false"
-
-    return DefaultAsyncHttpxClient(event_hooks={"response": [refuse_long_wait]})
 
 
 def _timeout(settings: Settings) -> Timeout:

@@ -25,9 +25,15 @@ Money = Annotated[
 
 
 class Usage(BaseModel):
-    """Model calls and what they cost. `cost_usd` is null where any model's price is unknown, never 0 for a paid one."""
+    """Model calls, each attempt counted, and what they cost.
 
-    model: Annotated[str | None, Field(examples=["gpt-5-mini"])] = None
+    `cost_usd` is null where any model's price is unknown, never 0 for a paid one.
+    """
+
+    model: Annotated[str | None, Field(examples=["gpt-5-mini"], description="The model that answered")] = None
+    instead_of: Annotated[
+        str | None, Field(description="The model asked for, where it was unavailable and `model` answered in its place")
+    ] = None
     model_calls: int = 0
     input_tokens: int = 0
     cached_input_tokens: Annotated[int, Field(description="Part of input_tokens")] = 0

@@ -49,12 +49,13 @@ async def calls_of(session: AsyncSession, owner_id: UUID) -> list[ModelCallPubli
     return [ModelCallPublic.of(row) for row in await repository.calls_of(session, owner_id)]
 
 
-def turn_usage(calls: Sequence[ModelCall], *, model: str) -> Usage:
-    """What one turn has used so far."""
+def turn_usage(calls: Sequence[ModelCall], *, model: str, instead_of: str | None = None) -> Usage:
+    """What one turn has used so far, every attempt counted; `model` answers, in place of the one in `instead_of`."""
     costs = [call.cost_usd for call in calls]
     known = [cost for cost in costs if cost is not None]
     return Usage(
         model=model,
+        instead_of=instead_of,
         model_calls=len(calls),
         input_tokens=sum(call.input_tokens for call in calls),
         cached_input_tokens=sum(call.cached_input_tokens for call in calls),

@@ -44,8 +44,8 @@ def upstream(status: int, code: str | None = None, retry_after: float | None = N
     return Fail(status, code, "upstream failed for key sk-test-key", retry_after)
 
 
-def bad(*steps: Step, **settings: Any) -> Failure:
-    return Failure(steps, 502, "provider_error", settings)
+def bad(*steps: Step, code: str = "provider_error", **settings: Any) -> Failure:
+    return Failure(steps, 502, code, settings)
 
 
 def away(*steps: Step, **settings: Any) -> Failure:
@@ -56,6 +56,7 @@ def slow(*steps: Step, **settings: Any) -> Failure:
     return Failure(steps, 504, "turn_timeout", {"turn_timeout_seconds": 1.5} | settings)
 
 
+NO_SECOND_TRY = {"provider_max_retries": 0, "max_restarts_per_turn": 0}
 NO_QUESTIONS = Say('{"summary": "None.", "questions": []}')
 
 FAILURES = {
@@ -65,26 +66,30 @@ FAILURES = {
     "a bad key": bad(upstream(401, "invalid_api_key")),
     "an unknown model": bad(upstream(404, "model_not_found")),
     "a rejected request": bad(upstream(400, "context_length_exceeded")),
-    "refused by the provider's filter": bad(upstream(400, "content_filter")),
+    "refused by the provider's filter": bad(upstream(400, "content_filter"), code="content_filtered"),
     "malformed JSON": bad(Malformed()),
     "malformed JSON after a handoff": bad(hands_to("technical"), Malformed()),
     "malformed JSON in the technique": bad(*TO_TECHNIQUE, Malformed()),
-    "a cut stream": bad(CutStream(2)),
-    "a cut stream after a handoff": bad(hands_to("technical"), CutStream(2)),
-    "a technique cut before its first question": bad(*TO_TECHNIQUE, CutStream(3, HALF_A_SET[:200])),
-    "a technique cut after a question": bad(*TO_TECHNIQUE, CutStream(3, technique_output(1)[:-3])),
+    "a cut stream": bad(CutStream(2), code="answer_broken_off"),
+    "a cut stream after a handoff": bad(hands_to("technical"), CutStream(2), code="answer_broken_off"),
+    "a technique cut before its first question": bad(
+        *TO_TECHNIQUE, CutStream(3, HALF_A_SET[:200]), code="answer_broken_off"
+    ),
+    "a technique cut after a question": bad(
+        *TO_TECHNIQUE, CutStream(3, technique_output(1)[:-3]), code="answer_broken_off"
+    ),
     "an unreadable technique": bad(*TO_TECHNIQUE, Say("I would rather talk about the weather."), NO_QUESTIONS),
     "a technique without questions": bad(*TO_TECHNIQUE, NO_QUESTIONS, NO_QUESTIONS),
     "a technique whose repair fails": bad(*TO_TECHNIQUE, Say("1. Never mind"), upstream(500)),
     "a technique stopped by length before its first question": bad(
-        *TO_TECHNIQUE, LengthStop(HALF_A_SET[:200]), NO_QUESTIONS
+        *TO_TECHNIQUE, LengthStop(HALF_A_SET[:200]), NO_QUESTIONS, code="answer_too_long"
     ),
-    "an empty answer": bad(Empty()),
-    "a blank answer": bad(Say("  \n ")),
-    "an empty answer after a handoff": bad(hands_to("technical"), Empty()),
-    "an empty technique": bad(*TO_TECHNIQUE, Empty()),
-    "stopped by the content filter": bad(ContentFilter("half a sent")),
-    "a technique stopped by the content filter": bad(*TO_TECHNIQUE, ContentFilter(HALF_A_SET)),
+    "an empty answer": bad(Empty(), code="empty_answer"),
+    "a blank answer": bad(Say("  \n "), code="empty_answer"),
+    "an empty answer after a handoff": bad(hands_to("technical"), Empty(), code="empty_answer"),
+    "an empty technique": bad(*TO_TECHNIQUE, Empty(), code="empty_answer"),
+    "stopped by the content filter": bad(ContentFilter("half a sent"), code="content_filtered"),
+    "a technique stopped by the content filter": bad(*TO_TECHNIQUE, ContentFilter(HALF_A_SET), code="content_filtered"),
     "a limit that stays": away(*[upstream(429, "rate_limit_exceeded", 0.05)] * 2, provider_max_retries=1),
     "a limit after a handoff": away(hands_to("technical"), upstream(429, "rate_limit_exceeded")),
     "a limit that lasts longer than the turn": away(upstream(429, "rate_limit_exceeded", 90), provider_max_retries=2),
@@ -121,7 +126,7 @@ async def test_a_failing_model_is_a_plain_problem_and_the_next_turn_works(
     subtests: pytest.Subtests,
 ) -> None:
     shared = next(iter(failures.values())).settings
-    async with serve(openai_settings(**{"provider_max_retries": 0} | shared)) as client:
+    async with serve(openai_settings(**NO_SECOND_TRY | shared)) as client:
         for name, failure in failures.items():
             with subtests.test(name):
                 model_server.script(*failure.steps)
@@ -180,7 +185,7 @@ async def test_a_failure_that_passes_is_not_noticed(
         response = await client.post("/api/v1/chat", json={"message": MESSAGE})
 
     assert response.json()["reply"] == "Which interview is it?"
-    assert response.json()["usage"]["model_calls"] == 1
+    assert response.json()["usage"]["model_calls"] == 3, "each attempt is a call"
 
 
 @pytest.mark.parametrize("name", ["500 in the technique", "a limit after a handoff", "silence before the first byte"])
@@ -189,7 +194,7 @@ async def test_a_stream_ends_with_the_problem_that_the_turn_keeps(
 ) -> None:
     failure = FAILURES[name]
     model_server.script(*failure.steps)
-    async with serve(openai_settings(**{"provider_max_retries": 0} | failure.settings)) as client:
+    async with serve(openai_settings(**NO_SECOND_TRY | failure.settings)) as client:
         async with client.stream("POST", "/api/v1/chat", json={"message": MESSAGE}, headers=STREAM) as response:
             assert response.status_code == 200
             events = [event async for event in events_of(response)]
@@ -205,7 +210,7 @@ async def test_calls_of_a_failed_turn_are_booked(
     serve: Serve, openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
     model_server.script(*TO_TECHNIQUE, CutStream(2, HALF_A_SET))
-    async with serve(openai_settings()) as client:
+    async with serve(openai_settings(**NO_SECOND_TRY)) as client:
         await client.post("/api/v1/chat", json={"message": MESSAGE})
         usage = (await only_conversation(client))["usage"]
 

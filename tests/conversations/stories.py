@@ -53,7 +53,8 @@ def question_set(*questions: Question, **changes: Any) -> QuestionSet:
 
 
 def answer(reply: str = "Good luck.", **changes: Any) -> TurnAnswer:
-    fields: dict[str, Any] = {"agent": "technical", "handoffs": (), "question_set": None, "experience_level": None}
+    fields: dict[str, Any] = {"agent": "technical", "model": "gpt-4o", "handoffs": (), "question_set": None}
+    fields["experience_level"] = None
     return TurnAnswer(reply=reply, **fields | changes)
 
 

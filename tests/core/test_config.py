@@ -43,11 +43,16 @@ ENVIRONMENT: dict[str, tuple[str, Any]] = {
     "AZURE_OPENAI_API_VERSION": ("2025-01-01", "2025-01-01"),
     "DEFAULT_MODEL": ("gpt-5", "gpt-5"),
     "ALLOWED_MODELS": (" gpt-5, ,gpt-5-mini,", ("gpt-5", "gpt-5-mini")),
+    "FALLBACK_MODELS": ("gpt-5-mini, gpt-5", ("gpt-5-mini", "gpt-5")),
     "PROVIDER_MAX_RETRIES": ("0", 0),
+    "PROVIDER_RETRY_SECONDS": ("0.1", 0.1),
+    "CIRCUIT_FAILURES": ("3", 3),
+    "CIRCUIT_REST_SECONDS": ("10", 10.0),
     "TURN_TIMEOUT_SECONDS": ("12.5", 12.5),
     "TURN_DEADLINE_SECONDS": ("60", 60.0),
     "MAX_HANDOFFS_PER_TURN": ("1", 1),
     "MAX_MODEL_CALLS_PER_TURN": ("4", 4),
+    "MAX_RESTARTS_PER_TURN": ("0", 0),
     "CONTEXT_TOKENS": ("12000", 12000),
     "RATE_LIMIT_CALLS_PER_HOUR": ("7", 7),
     "BUDGET_USD_PER_TURN": ("0.10", Decimal("0.10")),
@@ -119,10 +124,14 @@ WRONG = {
     "OPENAI_BASE_URL": ["127.0.0.1:11434/v1", "ftp://x"],
     "AZURE_OPENAI_ENDPOINT": ["my-resource.openai.azure.com"],
     "PROVIDER_MAX_RETRIES": ["6", "-1"],
+    "PROVIDER_RETRY_SECONDS": ["-1", "61", "nan"],
+    "CIRCUIT_FAILURES": ["0"],
+    "CIRCUIT_REST_SECONDS": ["-1", "3601"],
     "TURN_TIMEOUT_SECONDS": ["0", "601", "nan", "soon"],
     "TURN_DEADLINE_SECONDS": ["0", "inf", "3601"],
     "MAX_HANDOFFS_PER_TURN": ["-1", "11"],
     "MAX_MODEL_CALLS_PER_TURN": ["0", "51"],
+    "MAX_RESTARTS_PER_TURN": ["-1", "6"],
     "RATE_LIMIT_CALLS_PER_HOUR": ["0"],
     "BUDGET_USD_PER_TURN": ["-1"],
     "BUDGET_USD_PER_CONVERSATION": ["NaN"],
@@ -226,6 +235,14 @@ def test_half_an_azure_set_up_names_what_is_missing(monkeypatch: pytest.MonkeyPa
 def test_an_azure_key_alone_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "az-1")
     assert read().azure_openai_endpoint is None
+
+
+def test_a_fallback_that_no_request_may_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEFAULT_MODEL", "gpt-5")
+    monkeypatch.setenv("ALLOWED_MODELS", "gpt-5-mini")
+    monkeypatch.setenv("FALLBACK_MODELS", "gpt-5-mini,gpt-5,gpt-4o")
+    with pytest.raises(ValidationError, match="FALLBACK_MODELS names gpt-4o, which ALLOWED_MODELS does not"):
+        read()
 
 
 def test_accounts_need_a_secret_key_and_say_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,26 +15,24 @@ SIGNED_IN = {"unauthorized", "internal_error"}
 READS = {"not_found", "validation_error"} | SIGNED_IN
 AUTH = {"accounts_off", "internal_error"}
 AUTH_INPUT = AUTH | {"validation_error", "rate_limited"}
+MODEL_FAILURES = {
+    *("provider_error", "provider_unavailable", "output_withheld", "turn_timeout"),
+    *("answer_broken_off", "empty_answer", "content_filtered", "answer_too_long"),
+}
 
 EXPECTED = {
     "POST /api/v1/chat": {
         *(READS | {"input_rejected", "turn_in_progress", "turn_cancelled", "idempotency_conflict", "body_too_large"}),
-        *("rate_limited", "budget_exhausted", "provider_error", "output_withheld", "provider_unavailable"),
-        *("turn_interrupted", "turn_timeout"),
+        *("rate_limited", "budget_exhausted", "turn_interrupted"),
+        *MODEL_FAILURES,
     },
     "GET /api/v1/turns/{turn_id}": READS,
     "GET /api/v1/turns/{turn_id}/events": READS,
     "POST /api/v1/turns/{turn_id}/cancel": READS | {"turn_not_running"},
     "POST /api/v1/compare": {
         *("validation_error", "input_rejected", "body_too_large", "rate_limited", "budget_exhausted"),
-        *(
-            "provider_error",
-            "output_withheld",
-            "provider_unavailable",
-            "turn_cancelled",
-            "turn_interrupted",
-            "turn_timeout",
-        ),
+        *("turn_cancelled", "turn_interrupted"),
+        *MODEL_FAILURES,
         *SIGNED_IN,
     },
     "GET /api/v1/catalog": SIGNED_IN,

@@ -27,7 +27,7 @@ def line_of(text: str) -> int:
 
 def test_a_breakpoint_in_the_conductor_stops_a_chat_request(tmp_path: Path) -> None:
     """As VS Code does it: the server waits for the debugger, stops at the line, goes on, and the request succeeds."""
-    port, line = free_port(), line_of("await self._orchestrate(state)")
+    port, line = free_port(), line_of("return await self._carry_out(task, emit, self._orchestrate)")
     with launched(tmp_path, DEBUG_MODE="true", DEBUG_WAIT="true", DEBUG_PORT=str(port)) as server:
         assert server.process.stdout is not None
         assert str(port) in server.process.stdout.readline()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.errors import ProviderError, ProviderUnavailable, TurnTimeout
+from app.core.errors import AnswerBrokenOff, ProviderError, ProviderUnavailable, TurnTimeout
 from app.core.tokens import estimated_tokens
 from app.orchestration.events import ModelCall
 from app.orchestration.ledger import booked_output_tokens
@@ -127,7 +127,7 @@ async def test_the_estimate_reads_tools_too_and_counts_chinese_as_what_it_is(
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
     model_server.script(CutStream(1, "…"))
-    call, _ = await failed_call(openai_settings, ProviderError, message=CHINESE)
+    call, _ = await failed_call(openai_settings, AnswerBrokenOff, message=CHINESE)
 
     (request,) = model_server.requests
     messages = sum(estimated_tokens(str(message["content"])) for message in request.messages)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import ProviderError
+from app.core.errors import EmptyAnswer, ProviderError
 from app.orchestration.events import QuestionReady
 from app.orchestration.questions import COPIED_WORDS, Question
 from tests.answers import calls, question, says_questions, technique_output
@@ -254,7 +254,7 @@ async def test_an_empty_output_fails_the_turn_without_a_repair(
 ) -> None:
     model_server.script(calls("technical-few_shot"), silence)
     async with stage(openai_settings()) as conducted:
-        with pytest.raises(ProviderError, match="could not be read"):
+        with pytest.raises(EmptyAnswer):
             await conducted.turn(agent="technical")
 
     assert len(model_server.requests) == 2

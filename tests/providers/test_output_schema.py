@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 from app.bank.examples import worked_examples
 from app.bank.questions import ExperienceLevel
 from app.core.config import REPOSITORY_ROOT
-from app.core.errors import ProviderError
+from app.core.errors import ContentFiltered, ProviderError
 from app.orchestration.conductor import Conductor
 from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA
 from app.orchestration.turn import TurnLimits
@@ -56,10 +56,11 @@ async def test_techniques_and_repairs_are_held_to_the_schema_and_agents_are_not(
     assert [_format(request) for request in model_server.requests] == [None, SENT, SENT]
 
 
-async def test_openai_itself_gets_it_too(model_server: ModelServer) -> None:
+async def test_openai_itself_gets_it_too(openai_settings: MakeSettings, model_server: ModelServer) -> None:
     model_server.script(calls("technical-few_shot"), says_questions(2))
     client = AsyncOpenAI(api_key="sk-test-key", base_url=model_server.base_url, max_retries=0)
-    provider = OpenAIProvider(name="openai", client=client, models=("gpt-4o",), deployment=None)
+    settings = openai_settings()
+    provider = OpenAIProvider(name="openai", client=client, settings=settings, models=("gpt-4o",), deployment=None)
     try:
         conductor = Conductor(shipped_plugins().catalog, provider, TurnLimits())
         await conductor.run(task_of(agent="technical"), lambda _: None)
@@ -128,7 +129,7 @@ async def test_another_refusal_fails_the_turn_at_once(
 ) -> None:
     model_server.script(calls("technical-few_shot"), failure, calls("technical-few_shot"), says_questions(2))
     async with stage(openai_settings()) as conducted:
-        with pytest.raises(ProviderError):
+        with pytest.raises((ProviderError, ContentFiltered)):
             await conducted.turn(agent="technical")
         assert len(model_server.requests) == 2
         await conducted.turn(agent="technical")

@@ -112,7 +112,8 @@ async def test_the_calls_of_a_failed_turn_are_booked_too(
     serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, database: Database, *, database_url: str
 ) -> None:
     model_server.script(hands_to("technical"), CutStream(), Say("hello"), Fail(500))
-    async with serve(openai_settings(database_url=database_url, provider_max_retries=0)) as client:
+    settings = openai_settings(database_url=database_url, provider_max_retries=0, max_restarts_per_turn=0)
+    async with serve(settings) as client:
         first = await client.post("/api/v1/chat", json={"message": "hi"})
         second = await client.post("/api/v1/chat", json={"message": "hi"})
         third = await client.post("/api/v1/chat", json={"message": "hi"})

@@ -21,8 +21,10 @@ from typing_extensions import override
 
 from app.bank.questions import QuestionBank
 from app.providers.base import Sampling
+from app.providers.circuit import Circuits
 from app.providers.offline.decisions import Call
 from app.providers.offline.engine import Engine, arguments_json
+from app.providers.retries import NO_RETRIES
 
 NAME = "offline"
 MODEL = "greenroom-offline-1"
@@ -100,8 +102,11 @@ class OfflineProvider:
     name = NAME
     default_model = MODEL
     models: tuple[str, ...] = (MODEL,)
+    retries = NO_RETRIES
 
     def __init__(self, bank: QuestionBank) -> None:
+        # Of the protocol: there is nothing here that could be unavailable.
+        self.circuits = Circuits(failures=1, rest_seconds=0)
         self._service = OfflineChatCompletion(ai_model_id=MODEL, engine=Engine(bank))
 
     def service(self, model: str) -> ChatCompletionClientBase:  # noqa: ARG002 - the protocol's; there is only one
