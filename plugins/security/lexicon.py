@@ -76,14 +76,14 @@ def concepts_of(prefixes: Hashes, first: Numbers, last: Numbers, kinds: NDArray[
         tokens = np.flatnonzero(kinds == kind)
         if not len(tokens):
             continue
+        begins = first[tokens]
         reach = last[tokens] + 1 if kind == WORD else np.full(len(tokens), len(prefixes) - 1)
-        begins = np.tile(first[tokens], longest)
-        ends = begins + np.repeat(np.arange(1, longest + 1), len(tokens))
-        reaches = np.tile(reach, longest)
-        inside = np.flatnonzero(ends <= reaches)
-        found, entry = lexicon().look_up(hashes_between(prefixes, begins[inside], ends[inside]))
-        found = inside[found]
-        meant = lexicon().is_stem[entry] | (ends[found] == reaches[found])
+        ends = begins + np.arange(1, longest + 1)[:, np.newaxis]
+        inside = np.flatnonzero(ends <= reach)
+        of_token = inside % len(tokens)
+        found, entry = lexicon().look_up(hashes_between(prefixes, begins[of_token], ends.ravel()[inside]))
+        known = of_token[found]
+        meant = lexicon().is_stem[entry] | (ends.ravel()[inside[found]] == reach[known])
         # Later places are longer entries, and the last assignment stays.
-        concepts[tokens[found[meant] % len(tokens)]] = lexicon().concepts[entry[meant]]
+        concepts[tokens[known[meant]]] = lexicon().concepts[entry[meant]]
     return concepts

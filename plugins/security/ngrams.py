@@ -1,4 +1,4 @@
-"""What the model looks at: hashed n-grams of words and letters, computed for a whole text at once.
+"""What the model looks at: hashed n-grams of words and letters, computed for a whole text, or for several, at once.
 
 A *token* is a word, a single ideograph, or a sign. Each token owns the word n-grams that begin with it and the letter
 n-grams inside it. A feature is a place in the table of weights: prefix sums of a polynomial make the hash of any run
@@ -6,12 +6,13 @@ of characters a subtraction and a product, so no step loops over characters or w
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plugins.security.folding import IDEOGRAPH, NEWLINE, SIGN, SPACE, WORD, Codes, Folded, Mask, Places, fold
-from plugins.security.hashing import FOLD_DOWN, MIX, Hashes, hashes_between, prefixes_of
+from plugins.security.hashing import FOLD_DOWN, MIX, Hashes, hashes_between, hashes_of_runs, prefixes_of
 from plugins.security.lexicon import concepts_of
 
 BITS = 18
@@ -38,7 +39,7 @@ _OPENERS = (ord(":"), ord(";"), ord('"'))
 
 @dataclass(frozen=True)
 class Tokens:
-    """Where tokens start and end (places in the text, end exclusive) and what is known about each."""
+    """Where tokens start and end (places in their text, end exclusive) and what is known about each."""
 
     starts: Places
     ends: Places
@@ -56,29 +57,51 @@ class Tokens:
     """Whether it is a word of one letter: runs of these are words written with spaces between."""
     leet: Places
     """Letters of the token that are written as digits or signs."""
+    texts: Places
+    """The number of the text that each token is of."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """The tokens of a text, each feature's place in the table, and the token that owns it."""
+    """The tokens of texts, each feature's place in the table, and the token that owns it."""
 
     tokens: Tokens
     table_places: Places
     owners: Places
 
 
-def features(text: str) -> Features:
-    """Return what the model looks at. Work and memory are linear in the text."""
-    folded = fold(text)
+class _Family(NamedTuple):
+    """Features of one kind: their hashes, the tokens that own them, and the tokens that they end in."""
+
+    hashes: Hashes
+    owners: Places
+    ends: Places
+
+    def only(self, kept: Mask) -> "_Family":
+        """Return some of them."""
+        chosen = np.flatnonzero(kept)
+        return _Family(self.hashes.take(chosen), self.owners.take(chosen), self.ends.take(chosen))
+
+
+def features(*texts: str) -> Features:
+    """Return what the model looks at in texts, each as if it stood alone. Work and memory are linear in them.
+
+    Several short texts cost little more than one: most of the time goes into calls, not into characters.
+    """
+    folded = fold("\n".join(texts))
+    # A line break is never folded away, so each one that joins two texts is found where it stood.
+    seams = np.searchsorted(folded.places, np.cumsum([len(text) + 1 for text in texts[:-1]], dtype=np.int64) - 1)
     first, last = _edges(folded)
-    tokens = _tokens(folded, first, last)
-    families = [*_word_families(tokens), *_concept_families(tokens), *_letter_families(folded, first)]
-    hashes = np.concatenate([hashed for hashed, _ in families])
-    owners = np.concatenate([owner for _, owner in families])
-    hashes = hashes * MIX
+    tokens = _tokens(folded, first, last, seams)
+    families = [*_word_families(tokens), *_concept_families(tokens), *_letter_families(folded, first, seams)]
+    if len(texts) > 1:
+        families = [family.only(tokens.texts[family.owners] == tokens.texts[family.ends]) for family in families]
+    hashes = np.concatenate([family.hashes for family in families])
+    hashes *= MIX
     hashes ^= hashes >> FOLD_DOWN
     hashes *= MIX
-    return Features(tokens, (hashes >> _TABLE_SHIFT).view(np.int64), owners)
+    hashes >>= _TABLE_SHIFT
+    return Features(tokens, hashes.view(np.int64), np.concatenate([family.owners for family in families]))
 
 
 def _edges(folded: Folded) -> tuple[Places, Places]:
@@ -97,11 +120,11 @@ def _edges(folded: Folded) -> tuple[Places, Places]:
     return first, last
 
 
-def _tokens(folded: Folded, first: Places, last: Places) -> Tokens:
+def _tokens(folded: Folded, first: Places, last: Places, seams: Places) -> Tokens:
     codes = folded.codes
     heads = codes[first]
     newlines = np.cumsum(folded.kinds == NEWLINE)
-    line = newlines[first] if len(first) else first
+    line = newlines[first]
     opens_line = np.ones(len(first), dtype=np.bool_)
     opens_line[1:] = line[1:] != line[:-1]
     before = np.zeros_like(heads)
@@ -109,18 +132,21 @@ def _tokens(folded: Folded, first: Places, last: Places) -> Tokens:
     is_sentence_start = opens_line | (_is_any(before, _ENDS) & ~_is_any(heads, _ENDS))
     leet = np.concatenate([[0], np.cumsum(folded.is_leet)])
     prefixes = prefixes_of(codes)
+    texts = np.searchsorted(seams, first)
+    offsets = np.concatenate([[0], folded.places[seams] + 1])[texts]
     return Tokens(
-        starts=folded.places[first],
-        ends=folded.places[last] + 1,
+        starts=folded.places[first] - offsets,
+        ends=folded.places[last] + 1 - offsets,
         hashes=hashes_between(prefixes, first, last + 1),
         stems=hashes_between(prefixes, first, np.minimum(first + STEM_LETTERS, last + 1)),
         kinds=folded.kinds[first],
         concepts=concepts_of(prefixes, first, last, folded.kinds[first]),
         is_opening=is_sentence_start | _is_any(before, _OPENERS),
         is_sentence_start=is_sentence_start,
-        is_quoted=_quoted((heads == ord('"')) | (heads == ord("'")), line),
+        is_quoted=_quoted((heads == ord('"')) | (heads == ord("'")), opens_line),
         is_letter=(first == last) & (folded.kinds[first] == WORD),
         leet=leet[last + 1] - leet[first],
+        texts=texts,
     )
 
 
@@ -130,21 +156,22 @@ def _is_any(codes: Codes, wanted: tuple[int, int, int]) -> Mask:
     return is_any
 
 
-def _quoted(is_quote: Mask, line: Places) -> Mask:
+def _quoted(is_quote: Mask, opens_line: Mask) -> Mask:
     """Whether a token stands between two quotes of its line; one that is never closed quotes nothing."""
     if not is_quote.any():
         return is_quote
     count = np.cumsum(is_quote)
-    starts = np.searchsorted(line, line, side="left")
-    ends = np.searchsorted(line, line, side="right") - 1
-    before: Places = count[starts] - is_quote[starts]
+    line = np.cumsum(opens_line) - 1
+    starts = np.flatnonzero(opens_line)
+    ends = np.append(starts[1:], len(line)) - 1
+    before: Places = (count[starts] - is_quote[starts])[line]
     inside: Places = count - before
-    total: Places = count[ends] - before
+    total: Places = count[ends][line] - before
     is_quoted: Mask = ((inside & 1) == 1) & (inside < total) & ~is_quote
     return is_quoted
 
 
-def _word_families(tokens: Tokens) -> list[tuple[Hashes, Places]]:
+def _word_families(tokens: Tokens) -> list[_Family]:
     """Return words, pairs, triples, pairs with others between, openings, and all that again inside quotes."""
     words = tokens.hashes
     owners = np.arange(len(words))
@@ -152,53 +179,57 @@ def _word_families(tokens: Tokens) -> list[tuple[Hashes, Places]]:
     spoken = np.flatnonzero(tokens.kinds == WORD)
     plain, stems = words[spoken], tokens.stems[spoken]
     triples = (plain[:-2] * _SECOND + plain[1:-1]) * _THIRD + plain[2:]
+    firsts = stems * _SECOND
     families = [
-        (words ^ _WORDS, owners),
-        (pairs ^ _PAIRS, owners[:-1]),
-        (triples ^ _TRIPLES, spoken[:-2]),
-        *(((stems[:-gap] * _SECOND + stems[gap:]) ^ _NEAR, spoken[:-gap]) for gap in NEAR_GAPS),
+        _Family(words ^ _WORDS, owners, owners),
+        _Family(pairs ^ _PAIRS, owners[:-1], owners[1:]),
+        _Family(triples ^ _TRIPLES, spoken[:-2], spoken[2:]),
+        *(_Family((firsts[:-gap] + stems[gap:]) ^ _NEAR, spoken[:-gap], spoken[gap:]) for gap in NEAR_GAPS),
     ]
-    opening = np.flatnonzero(tokens.is_opening)
-    families += [(words[opening] ^ _OPENING, opening)]
-    opening = opening[opening < len(pairs)]
-    families += [(pairs[opening] ^ _OPENING_PAIR, opening)]
-    if tokens.is_quoted.any():
-        quoted = np.flatnonzero(tokens.is_quoted)
-        families += [(words[quoted] ^ _QUOTED, quoted)]
-        quoted = quoted[quoted < len(pairs)]
-        families += [(pairs[quoted] ^ _QUOTED_PAIR, quoted)]
+    for is_such, word_salt, pair_salt in (
+        (tokens.is_opening, _OPENING, _OPENING_PAIR),
+        (tokens.is_quoted, _QUOTED, _QUOTED_PAIR),
+    ):
+        such = np.flatnonzero(is_such)
+        families.append(_Family(words[such] ^ word_salt, such, such))
+        such = such[such < len(pairs)]
+        families.append(_Family(pairs[such] ^ pair_salt, such, such + 1))
     return families
 
 
-def _concept_families(tokens: Tokens) -> list[tuple[Hashes, Places]]:
+def _concept_families(tokens: Tokens) -> list[_Family]:
     """Return concepts, and two or three that stand near each other; words without a concept are passed over."""
     owners = np.flatnonzero(tokens.concepts)
     concepts = tokens.concepts[owners].astype(np.uint64) * MIX
-    families = [(concepts ^ _CONCEPT, owners)]
+    firsts = concepts * _SECOND
+    families = [_Family(concepts ^ _CONCEPT, owners, owners)]
     for gap in CONCEPT_GAPS:
-        near = np.flatnonzero(owners[gap:] - owners[:-gap] <= CONCEPT_REACH)
-        families.append(((concepts[near] * _SECOND + concepts[near + gap]) ^ _CONCEPTS, owners[near]))
-    near = np.flatnonzero(owners[2:] - owners[:-2] <= CONCEPT_REACH)
-    triples = (concepts[near] * _SECOND + concepts[near + 1]) * _THIRD + concepts[near + 2]
-    return [*families, (triples ^ _CONCEPTS, owners[near])]
+        pairs = _Family((firsts[:-gap] + concepts[gap:]) ^ _CONCEPTS, owners[:-gap], owners[gap:])
+        families.append(pairs.only(pairs.ends - pairs.owners <= CONCEPT_REACH))
+    hashes = (firsts[:-2] + concepts[1:-1]) * _THIRD + concepts[2:]
+    triples = _Family(hashes ^ _CONCEPTS, owners[:-2], owners[2:])
+    return [*families, triples.only(triples.ends - triples.owners <= CONCEPT_REACH)]
 
 
-def _letter_families(folded: Folded, first: Places) -> list[tuple[Hashes, Places]]:
+def _letter_families(folded: Folded, first: Places, seams: Places) -> list[_Family]:
     """Return letter n-grams, across words as well; whatever lies between two words is one space."""
+    if not len(first):
+        return []
     is_space = (folded.kinds == SPACE) | (folded.kinds == NEWLINE)
+    is_kept = ~is_space
+    is_kept[1:] |= ~is_space[:-1]
+    is_kept[seams] = False
+    kept = np.flatnonzero(is_kept)
     begins_token = np.zeros(len(is_space), dtype=np.int64)
     begins_token[first] = 1
-    owners = np.maximum(np.cumsum(begins_token) - 1, 0)
-    is_counted = np.arange(len(owners)) - first[owners] < LONGEST_WORD if len(first) else is_space
-    kept = ~is_space
-    kept[1:] |= ~is_space[:-1]
-    codes = np.where(is_space, np.uint32(ord(" ")), folded.codes)[kept]
-    owners, is_counted = owners[kept], is_counted[kept]
-    prefixes = prefixes_of(codes)
+    owners = (np.cumsum(begins_token) - 1).take(kept)
+    prefixes = prefixes_of(np.where(is_space, ord(" "), folded.codes).take(kept))
+    is_counted = kept - first.take(owners) < LONGEST_WORD
     families = []
-    for order in LETTER_ORDERS if len(first) else ():
-        begins = np.flatnonzero(is_counted[: max(len(codes) - order + 1, 0)])
-        families.append(
-            (hashes_between(prefixes, begins, begins + order) ^ (_LETTERS + np.uint64(order)), owners[begins])
+    for order in LETTER_ORDERS:
+        ends = owners[order - 1 :]
+        family = _Family(
+            hashes_of_runs(prefixes, order) ^ (_LETTERS + np.uint64(order)), owners[: len(ends)], ends
         )
+        families.append(family if is_counted.all() else family.only(is_counted[: len(ends)]))
     return families
