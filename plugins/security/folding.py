@@ -131,9 +131,7 @@ def _without_apostrophes(folded: Folded) -> Folded:
     heard = np.ones(len(is_word), dtype=np.bool_)
     heard[silent] = False
     kept = np.flatnonzero(heard)
-    return Folded(
-        folded.codes.take(kept), folded.places.take(kept), folded.kinds.take(kept), folded.is_leet.take(kept)
-    )
+    return Folded(folded.codes.take(kept), folded.places.take(kept), folded.kinds.take(kept), folded.is_leet.take(kept))
 
 
 def _read_as_letters(codes: Codes) -> Mask:

@@ -10,7 +10,6 @@ stretches of a fixed number of words for texts whose sentences are no help. The 
 """
 
 from dataclasses import dataclass
-from math import log
 from pathlib import Path
 
 import numpy as np
@@ -54,21 +53,34 @@ class Windows:
 
 
 def windows(found: Features) -> Windows:
-    """Return the windows of a text; each holds a token at least."""
-    tokens = found.tokens
-    count = len(tokens.starts)
-    edges = np.append(np.flatnonzero(tokens.is_sentence_start), count)
-    first, end = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    """Return the windows of each text; each holds a token at least, and none reaches into another text."""
+    texts = found.tokens.texts
+    edges = np.append(np.flatnonzero(found.tokens.is_sentence_start), len(texts))
+    first, end = [], []
     for together in range(1, SENTENCES + 1):
         first.append(edges[:-together])
         end.append(edges[together:])
+    bounds = np.flatnonzero(np.concatenate([[True], texts[1:] != texts[:-1], [True]])[: len(texts) + 1])
     for length, stride in STRETCHES:
-        begins = np.arange(0, max(count - length, 0) + stride, stride)
+        begins, ends = _stretches(bounds, length, stride)
         first.append(begins)
-        end.append(np.minimum(begins + length, count))
+        end.append(ends)
     firsts, ends = np.concatenate(first), np.concatenate(end)
     kept = (ends > firsts) & (ends - firsts <= MOST_TOKENS)
-    return Windows(firsts[kept], ends[kept])
+    firsts, ends = firsts[kept], ends[kept]
+    if len(bounds) > 2:
+        kept = texts[firsts] == texts[ends - 1]
+        firsts, ends = firsts[kept], ends[kept]
+    return Windows(firsts, ends)
+
+
+def _stretches(bounds: Places, length: int, stride: int) -> tuple[Places, Places]:
+    """Return where stretches begin and end; `bounds` are where texts begin and the last one ends."""
+    sizes = np.diff(bounds)
+    counts = -(-np.maximum(sizes - length, 0) // stride) + 1
+    before = np.cumsum(counts) - counts
+    begins = np.repeat(bounds[:-1] - stride * before, counts) + stride * np.arange(counts.sum())
+    return begins, np.minimum(begins + length, np.repeat(bounds[1:], counts))
 
 
 @dataclass(frozen=True)
@@ -83,21 +95,36 @@ class Model:
         """Return what the features of all tokens before each one add up to: one value more than there are tokens."""
         count = len(found.tokens.starts)
         sums = np.zeros(count + 1)
-        np.cumsum(np.bincount(found.owners, self.weights[found.table_places], minlength=count), out=sums[1:])
+        np.cumsum(np.bincount(found.owners, self.weights.take(found.table_places), minlength=count), out=sums[1:])
         return sums
 
-    def logits(self, sums: NDArray[np.float64], spans: Windows) -> NDArray[np.float64]:
-        """Return the logit of "this is an attack" of each window."""
-        damped: NDArray[np.float64] = (sums[spans.end] - sums[spans.first]) / np.sqrt(spans.end - spans.first + DAMPING)
-        logits: NDArray[np.float64] = damped + (self.bias - LENGTH_CAUTION * log(max(1.0, len(damped) / USUAL_WINDOWS)))
+    def logits(self, sums: NDArray[np.float64], spans: Windows, texts: Places) -> NDArray[np.float64]:
+        """Return the logit of "this is an attack" of each window; `texts` tells of which text each token is."""
+        damped = (sums[spans.end] - sums[spans.first]) / np.sqrt(spans.end - spans.first + DAMPING)
+        of_text = texts[spans.first]
+        crowd = np.bincount(of_text)
+        caution = LENGTH_CAUTION * np.log(np.maximum(1.0, crowd / USUAL_WINDOWS))
+        logits: NDArray[np.float64] = damped + (self.bias - caution)[of_text]
         return logits
 
-    def reasons_for(self, found: Features, first: int, end: int) -> tuple[Reason, ...]:
-        """Return what the features of a window speak for, the heaviest reason first."""
-        places = found.table_places[(found.owners >= first) & (found.owners < end)]
-        spoken = np.bincount(self.reasons[places], np.maximum(self.weights[places], 0), minlength=len(REASONS))
-        least = _NAMED_SHARE * spoken.max()
-        return tuple(REASONS[number] for number in np.argsort(-spoken, kind="stable") if spoken[number] >= least)
+    def reasons_for(self, found: Features, spans: Windows) -> list[tuple[Reason, ...]]:
+        """Return what the features of windows that do not overlap speak for, the heaviest reason of each first."""
+        window_of = np.full(len(found.tokens.starts), -1)
+        for number, (first, end) in enumerate(zip(spans.first.tolist(), spans.end.tolist(), strict=True)):
+            window_of[first:end] = number
+        window = window_of.take(found.owners)
+        inside = np.flatnonzero(window >= 0)
+        places = found.table_places.take(inside)
+        numbers = window.take(inside) * len(REASONS) + self.reasons.take(places)
+        spoken = np.bincount(
+            numbers, np.maximum(self.weights.take(places), 0), minlength=len(spans.first) * len(REASONS)
+        ).reshape(-1, len(REASONS))
+        orders = np.argsort(-spoken, axis=1, kind="stable")
+        least = _NAMED_SHARE * spoken.max(axis=1)
+        return [
+            tuple(REASONS[number] for number in order if weights[number] >= enough)
+            for order, weights, enough in zip(orders.tolist(), spoken.tolist(), least.tolist(), strict=True)
+        ]
 
 
 def read(path: Path = WEIGHTS_FILE) -> Model:

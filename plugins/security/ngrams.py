@@ -228,8 +228,6 @@ def _letter_families(folded: Folded, first: Places, seams: Places) -> list[_Fami
     families = []
     for order in LETTER_ORDERS:
         ends = owners[order - 1 :]
-        family = _Family(
-            hashes_of_runs(prefixes, order) ^ (_LETTERS + np.uint64(order)), owners[: len(ends)], ends
-        )
+        family = _Family(hashes_of_runs(prefixes, order) ^ (_LETTERS + np.uint64(order)), owners[: len(ends)], ends)
         families.append(family if is_counted.all() else family.only(is_counted[: len(ends)]))
     return families
