@@ -15,6 +15,7 @@ from itertools import chain, islice
 import numpy as np
 
 from plugins.security.encodings import payloads
+from plugins.security.folding import where
 from plugins.security.ngrams import Tokens
 
 MOST_CHARACTERS = 800
@@ -27,8 +28,9 @@ MOST_READINGS = 40
 
 _AROUND = 400
 _LEAST_LETTERS, _MOST_RUNS = 5, 40
-_MOST_SPACED = 3 * MOST_CHARACTERS
+_MOST_SPACED = 2 * MOST_CHARACTERS
 _WORD_GAP = re.compile(r" {2,}|[.,] +| ?[|/] ?|\n+")
+_NOT_LETTERS = re.compile(r"[^\w\n]|_")
 _TELLING = (
     "instruction",
     "prompt",
@@ -84,9 +86,9 @@ def _runs_of_letters(tokens: Tokens) -> dict[int, list[tuple[int, int]]]:
     if np.count_nonzero(tokens.is_letter) < _LEAST_LETTERS:
         return {}
     text_of_letter = np.where(tokens.is_letter, tokens.texts, -1)
-    edges = np.flatnonzero(np.diff(text_of_letter, prepend=-1, append=-1))
+    edges = where(np.diff(text_of_letter, prepend=-1, append=-1))
     firsts, ends = edges[:-1], edges[1:]
-    chosen = np.flatnonzero((text_of_letter[firsts] >= 0) & (ends - firsts >= _LEAST_LETTERS))[:_MOST_RUNS]
+    chosen = where((text_of_letter[firsts] >= 0) & (ends - firsts >= _LEAST_LETTERS))[:_MOST_RUNS]
     runs: dict[int, list[tuple[int, int]]] = {}
     for first, end in zip(firsts[chosen].tolist(), ends[chosen].tolist(), strict=True):
         span = (int(tokens.starts[first]), int(tokens.ends[end - 1]))
@@ -97,14 +99,12 @@ def _runs_of_letters(tokens: Tokens) -> dict[int, list[tuple[int, int]]]:
 def _spaced(text: str, runs: Iterable[tuple[int, int]]) -> Iterator[_Said]:
     """Yield what runs of s i n g l e letters say."""
     for start, stop in runs:
-        parts = [_letters_of(part) for part in _WORD_GAP.split(text[start : min(stop, start + _MOST_SPACED)])]
-        gap = " " if max(map(len, parts)) > 1 else ""
+        words = "\n".join(_WORD_GAP.split(text[start : min(stop, start + _MOST_SPACED)])).replace(" ", "")
+        words = _NOT_LETTERS.sub("", words)
+        gap = " " if max(map(len, words.split("\n"))) > 1 else ""
+        words = words.replace("\n", gap)
         before, after = text[max(0, start - _AROUND) : start], text[stop : stop + _AROUND]
-        yield f"{before}{gap.join(parts)}{after}", start, stop
-
-
-def _letters_of(part: str) -> str:
-    return part if part.isalnum() else "".join(filter(str.isalnum, part))
+        yield f"{before}{words}{after}", start, stop
 
 
 def _turned(text: str) -> Iterator[_Said]:

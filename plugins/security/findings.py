@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plugins.security.disguises import readings
-from plugins.security.folding import Places
+from plugins.security.folding import Places, where
 from plugins.security.forgeries import forgeries
 from plugins.security.model import Model, Windows, windows
 from plugins.security.ngrams import Features, features
@@ -69,14 +69,14 @@ class Weighed:
     def shortest_first(self, least: float) -> list[tuple[int, int, int]]:
         """Return the windows of a text that weigh so much: number, start and end of each, the fewest tokens first."""
         tokens, spans = self.found.tokens, self.spans
-        numbers = np.flatnonzero(self.logits >= least)
+        numbers = where(self.logits >= least)
         numbers = numbers[np.argsort(spans.end[numbers] - spans.first[numbers], kind="stable")]
         starts, ends = tokens.starts[spans.first[numbers]], tokens.ends[spans.end[numbers] - 1]
         return list(zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True))
 
     def heaviest(self, least: float) -> list[int]:
         """Return for each text the number of the window that weighs most, if that is more than `least`."""
-        numbers = np.flatnonzero(self.logits > least)
+        numbers = where(self.logits > least)
         if len(self.texts) == 1:
             return [int(self.logits.argmax())] if len(numbers) else []
         numbers = numbers[np.argsort(-self.logits[numbers], kind="stable")]

@@ -98,6 +98,11 @@ _FIRST_LOOKALIKE = min(map(ord, _LOOKALIKES))
 """What has a letter and comes before is a digit or a sign."""
 
 
+def where(mask: Mask) -> Places:
+    """Return the places of what is marked; `np.flatnonzero` in half the time, which counts for short texts."""
+    return mask.nonzero()[0]
+
+
 @dataclass(frozen=True)
 class Folded:
     """Folded code points, the place of each in the text, its kind, and whether it was a digit read as a letter."""
@@ -112,7 +117,7 @@ def fold(text: str) -> Folded:
     """Fold a text. Linear and without loops; raises nothing for any string."""
     raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.int64)
     codes = _FOLD.take(raw, mode="clip")
-    places = np.flatnonzero(codes)
+    (places,) = codes.nonzero()
     codes = codes.take(places)
     is_leet = _read_as_letters(codes)
     # One number says as much as another.
@@ -124,13 +129,13 @@ def fold(text: str) -> Folded:
 def _without_apostrophes(folded: Folded) -> Folded:
     """Leave out apostrophes inside words."""
     is_word = folded.kinds == WORD
-    apostrophes = np.flatnonzero(folded.codes[1:-1] == ord("'")) + 1
+    apostrophes = where(folded.codes[1:-1] == ord("'")) + 1
     silent = apostrophes[is_word[apostrophes - 1] & is_word[apostrophes + 1]]
     if not len(silent):
         return folded
     heard = np.ones(len(is_word), dtype=np.bool_)
     heard[silent] = False
-    kept = np.flatnonzero(heard)
+    kept = where(heard)
     return Folded(folded.codes.take(kept), folded.places.take(kept), folded.kinds.take(kept), folded.is_leet.take(kept))
 
 
@@ -141,16 +146,16 @@ def _read_as_letters(codes: Codes) -> Mask:
     """
     is_leet = np.zeros(len(codes), dtype=np.bool_)
     letters = _LETTER.take(codes)
-    costumes = np.flatnonzero(letters)
+    (costumes,) = letters.nonzero()
     if not len(costumes):
         return is_leet
     is_latin = (codes >= ord("a")) & (codes <= ord("z"))
     costumes = costumes[_may_be_letter(codes, costumes, is_latin)]
     is_gap = _KIND.take(codes) != WORD
     is_gap[costumes] = False
-    gaps = np.concatenate([[-1], np.flatnonzero(is_gap), [len(codes)]])
-    word = np.cumsum(is_gap).take(costumes)
-    latin_before = np.concatenate([[0], np.cumsum(is_latin)])
+    gaps = np.concatenate([[-1], where(is_gap), [len(codes)]])
+    word = is_gap.cumsum().take(costumes)
+    latin_before = np.concatenate([[0], is_latin.cumsum()])
     has_latin = latin_before[gaps[word + 1]] > latin_before[gaps[word] + 1]
     changed = costumes[has_latin]
     is_leet[changed] = codes[changed] < _FIRST_LOOKALIKE

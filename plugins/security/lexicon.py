@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.security.folding import IDEOGRAPH, WORD, fold
+from plugins.security.folding import IDEOGRAPH, WORD, fold, where
 from plugins.security.hashing import MIX, Hashes, hashes_between, prefixes_of
 
 LEXICON_FILE = Path(__file__).with_name("lexicon.tsv")
@@ -37,7 +37,7 @@ class Lexicon:
 
     def look_up(self, hashes: Hashes) -> tuple[Numbers, Numbers]:
         """Return which of the hashes are known, and as which entry."""
-        likely = np.flatnonzero(self.filter[((hashes * MIX) >> _FILTER_SHIFT).view(np.int64)])
+        likely = where(self.filter[((hashes * MIX) >> _FILTER_SHIFT).view(np.int64)])
         entries = np.minimum(np.searchsorted(self.hashes, hashes[likely]), len(self.hashes) - 1)
         is_known = self.hashes[entries] == hashes[likely]
         return likely[is_known], entries[is_known]
@@ -73,13 +73,13 @@ def concepts_of(prefixes: Hashes, first: Numbers, last: Numbers, kinds: NDArray[
     """
     concepts = np.zeros(len(first), dtype=np.int64)
     for kind, longest in ((WORD, LONGEST), (IDEOGRAPH, LONGEST_IDEOGRAPHS)):
-        tokens = np.flatnonzero(kinds == kind)
+        tokens = where(kinds == kind)
         if not len(tokens):
             continue
         begins = first[tokens]
         reach = last[tokens] + 1 if kind == WORD else np.full(len(tokens), len(prefixes) - 1)
         ends = begins + np.arange(1, longest + 1)[:, np.newaxis]
-        inside = np.flatnonzero(ends <= reach)
+        inside = where((ends <= reach).ravel())
         of_token = inside % len(tokens)
         found, entry = lexicon().look_up(hashes_between(prefixes, begins[of_token], ends.ravel()[inside]))
         known = of_token[found]

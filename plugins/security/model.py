@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.security.folding import Places
+from plugins.security.folding import Places, where
 from plugins.security.ngrams import Features
 from plugins.security.reasons import Reason
 
@@ -55,12 +55,12 @@ class Windows:
 def windows(found: Features) -> Windows:
     """Return the windows of each text; each holds a token at least, and none reaches into another text."""
     texts = found.tokens.texts
-    edges = np.append(np.flatnonzero(found.tokens.is_sentence_start), len(texts))
+    edges = np.append(where(found.tokens.is_sentence_start), len(texts))
     first, end = [], []
     for together in range(1, SENTENCES + 1):
         first.append(edges[:-together])
         end.append(edges[together:])
-    bounds = np.flatnonzero(np.concatenate([[True], texts[1:] != texts[:-1], [True]])[: len(texts) + 1])
+    bounds = where(np.concatenate([[True], texts[1:] != texts[:-1], [True]])[: len(texts) + 1])
     for length, stride in STRETCHES:
         begins, ends = _stretches(bounds, length, stride)
         first.append(begins)
@@ -78,7 +78,7 @@ def _stretches(bounds: Places, length: int, stride: int) -> tuple[Places, Places
     """Return where stretches begin and end; `bounds` are where texts begin and the last one ends."""
     sizes = np.diff(bounds)
     counts = -(-np.maximum(sizes - length, 0) // stride) + 1
-    before = np.cumsum(counts) - counts
+    before = counts.cumsum() - counts
     begins = np.repeat(bounds[:-1] - stride * before, counts) + stride * np.arange(counts.sum())
     return begins, np.minimum(begins + length, np.repeat(bounds[1:], counts))
 
@@ -113,7 +113,7 @@ class Model:
         for number, (first, end) in enumerate(zip(spans.first.tolist(), spans.end.tolist(), strict=True)):
             window_of[first:end] = number
         window = window_of.take(found.owners)
-        inside = np.flatnonzero(window >= 0)
+        inside = where(window >= 0)
         places = found.table_places.take(inside)
         numbers = window.take(inside) * len(REASONS) + self.reasons.take(places)
         spoken = np.bincount(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.security.folding import IDEOGRAPH, NEWLINE, SIGN, SPACE, WORD, Codes, Folded, Mask, Places, fold
+from plugins.security.folding import IDEOGRAPH, NEWLINE, SIGN, SPACE, WORD, Codes, Folded, Mask, Places, fold, where
 from plugins.security.hashing import FOLD_DOWN, MIX, Hashes, hashes_between, hashes_of_runs, prefixes_of
 from plugins.security.lexicon import concepts_of
 
@@ -79,7 +79,7 @@ class _Family(NamedTuple):
 
     def only(self, kept: Mask) -> "_Family":
         """Return some of them."""
-        chosen = np.flatnonzero(kept)
+        chosen = where(kept)
         return _Family(self.hashes.take(chosen), self.owners.take(chosen), self.ends.take(chosen))
 
 
@@ -94,14 +94,22 @@ def features(*texts: str) -> Features:
     first, last = _edges(folded)
     tokens = _tokens(folded, first, last, seams)
     families = [*_word_families(tokens), *_concept_families(tokens), *_letter_families(folded, first, seams)]
-    if len(texts) > 1:
-        families = [family.only(tokens.texts[family.owners] == tokens.texts[family.ends]) for family in families]
     hashes = np.concatenate([family.hashes for family in families])
+    owners = np.concatenate([family.owners for family in families])
+    if len(texts) > 1:
+        ends = np.concatenate([family.ends for family in families])
+        whole = where(tokens.texts.take(owners) == tokens.texts.take(ends))
+        hashes, owners = hashes.take(whole), owners.take(whole)
+    return Features(tokens, _table_places(hashes), owners)
+
+
+def _table_places(hashes: Hashes) -> Places:
+    """Turn hashes into places in the table, where they are."""
     hashes *= MIX
     hashes ^= hashes >> FOLD_DOWN
     hashes *= MIX
     hashes >>= _TABLE_SHIFT
-    return Features(tokens, hashes.view(np.int64), np.concatenate([family.owners for family in families]))
+    return hashes.view(np.int64)
 
 
 def _edges(folded: Folded) -> tuple[Places, Places]:
@@ -115,8 +123,8 @@ def _edges(folded: Folded) -> tuple[Places, Places]:
     # A point inside a word ("node.js", "3.5") ends no sentence.
     is_sign = (kinds == SIGN) & ~repeats & ~((codes == ord(".")) & (previous == WORD) & (following == WORD))
     single = is_ideograph | is_sign
-    first = np.flatnonzero((is_word & (previous != WORD)) | single)
-    last = np.flatnonzero((is_word & (following != WORD)) | single)
+    first = where((is_word & (previous != WORD)) | single)
+    last = where((is_word & (following != WORD)) | single)
     return first, last
 
 
@@ -130,7 +138,7 @@ def _tokens(folded: Folded, first: Places, last: Places, seams: Places) -> Token
     before = np.zeros_like(heads)
     before[1:] = heads[:-1]
     is_sentence_start = opens_line | (_is_any(before, _ENDS) & ~_is_any(heads, _ENDS))
-    leet = np.concatenate([[0], np.cumsum(folded.is_leet)])
+    leet = np.concatenate([[0], folded.is_leet.cumsum()])
     prefixes = prefixes_of(codes)
     texts = np.searchsorted(seams, first)
     offsets = np.concatenate([[0], folded.places[seams] + 1])[texts]
@@ -160,9 +168,9 @@ def _quoted(is_quote: Mask, opens_line: Mask) -> Mask:
     """Whether a token stands between two quotes of its line; one that is never closed quotes nothing."""
     if not is_quote.any():
         return is_quote
-    count = np.cumsum(is_quote)
-    line = np.cumsum(opens_line) - 1
-    starts = np.flatnonzero(opens_line)
+    count = is_quote.cumsum()
+    line = opens_line.cumsum() - 1
+    starts = where(opens_line)
     ends = np.append(starts[1:], len(line)) - 1
     before: Places = (count[starts] - is_quote[starts])[line]
     inside: Places = count - before
@@ -176,7 +184,7 @@ def _word_families(tokens: Tokens) -> list[_Family]:
     words = tokens.hashes
     owners = np.arange(len(words))
     pairs = words[:-1] * _SECOND + words[1:]
-    spoken = np.flatnonzero(tokens.kinds == WORD)
+    spoken = where(tokens.kinds == WORD)
     plain, stems = words[spoken], tokens.stems[spoken]
     triples = (plain[:-2] * _SECOND + plain[1:-1]) * _THIRD + plain[2:]
     firsts = stems * _SECOND
@@ -190,7 +198,7 @@ def _word_families(tokens: Tokens) -> list[_Family]:
         (tokens.is_opening, _OPENING, _OPENING_PAIR),
         (tokens.is_quoted, _QUOTED, _QUOTED_PAIR),
     ):
-        such = np.flatnonzero(is_such)
+        such = where(is_such)
         families.append(_Family(words[such] ^ word_salt, such, such))
         such = such[such < len(pairs)]
         families.append(_Family(pairs[such] ^ pair_salt, such, such + 1))
@@ -199,7 +207,7 @@ def _word_families(tokens: Tokens) -> list[_Family]:
 
 def _concept_families(tokens: Tokens) -> list[_Family]:
     """Return concepts, and two or three that stand near each other; words without a concept are passed over."""
-    owners = np.flatnonzero(tokens.concepts)
+    owners = where(tokens.concepts > 0)
     concepts = tokens.concepts[owners].astype(np.uint64) * MIX
     firsts = concepts * _SECOND
     families = [_Family(concepts ^ _CONCEPT, owners, owners)]
@@ -219,10 +227,10 @@ def _letter_families(folded: Folded, first: Places, seams: Places) -> list[_Fami
     is_kept = ~is_space
     is_kept[1:] |= ~is_space[:-1]
     is_kept[seams] = False
-    kept = np.flatnonzero(is_kept)
+    kept = where(is_kept)
     begins_token = np.zeros(len(is_space), dtype=np.int64)
     begins_token[first] = 1
-    owners = (np.cumsum(begins_token) - 1).take(kept)
+    owners = (begins_token.cumsum() - 1).take(kept)
     prefixes = prefixes_of(np.where(is_space, ord(" "), folded.codes).take(kept))
     is_counted = kept - first.take(owners) < LONGEST_WORD
     families = []
