@@ -16,15 +16,14 @@ import numpy as np
 
 from plugins.security.encodings import payloads
 from plugins.security.folding import where
-from plugins.security.ngrams import Tokens
+from plugins.security.tokens import Cut, cut, joined
 
+MAX_DEPTH = 2
 MOST_CHARACTERS = 800
 """What is read of one text at most; nobody needs more to give an order."""
 MOST_CHARACTERS_IN_ALL = 3 * MOST_CHARACTERS
-"""What is read of all readings of a text once more."""
-
 MOST_READINGS = 40
-"""How many are read at most: short ones cost as much as long ones."""
+"""What is read of a text at all depths but the first, and how many readings at each: short ones cost as well."""
 
 _AROUND = 400
 _LEAST_LETTERS, _MOST_RUNS = 5, 40
@@ -51,48 +50,72 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,6}|#x[0-9a-f]{1,5}|[a-z]{2,8});", re.IGNOREC
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a span of a text says, and the number of that text."""
+class Passage:
+    """A text, or what some place of it says, `depth` disguises below; start and end are places in the text itself."""
 
     text: str
-    source: int
     start: int
     end: int
+    depth: int = 0
 
 
-def readings(texts: Sequence[str], tokens: Tokens) -> Iterator[Reading]:
-    """Yield the readings of texts, of each and of all so much at most; `tokens` are those of the texts."""
+def passages(text: str) -> tuple[list[Passage], Cut]:
+    """Return a text, what it says in disguise, and what that says in disguise; and all of that cut into tokens.
+
+    A payload inside a payload is decoded once more; nobody writes a third layer that a model would unpack by itself.
+    """
+    cuts, found = [cut(text)], [Passage(text, 0, len(text))]
+    layer = found
+    for _ in range(MAX_DEPTH):
+        layer = list(_readings(layer, cuts[-1]))
+        if not layer:
+            break
+        found += layer
+        cuts.append(cut(*(reading.text for reading in layer)))
+    return found, joined(cuts)
+
+
+def _readings(layer: Sequence[Passage], tokens: Cut) -> Iterator[Passage]:
+    """Yield the readings of passages, of each and of all so much at most."""
     runs = _runs_of_letters(tokens)
-    each = (reading for source, text in enumerate(texts) for reading in _readings(text, source, runs.get(source, ())))
+    each = (reading for number, passage in enumerate(layer) for reading in _readings_of(passage, runs.get(number, ())))
     return _up_to(MOST_CHARACTERS_IN_ALL, islice(each, MOST_READINGS))
 
 
-def _readings(text: str, source: int, runs: Iterable[tuple[int, int]]) -> Iterator[Reading]:
+def _readings_of(passage: Passage, runs: Iterable[tuple[int, int]]) -> Iterator[Passage]:
+    text, depth = passage.text, passage.depth + 1
     found = chain(_spaced(text, runs), _turned(text), _entities(text), _decoded(text))
-    return _up_to(MOST_CHARACTERS, (Reading(said, source, start, end) for said, start, end in found))
+    if not passage.depth:
+        return _up_to(MOST_CHARACTERS, (Passage(said, start, end, depth) for said, start, end in found))
+    # What a reading says in disguise is said by the place of the text that the reading is of.
+    return _up_to(MOST_CHARACTERS, (replace(passage, text=said, depth=depth) for said, _, _ in found))
 
 
-def _up_to(characters: int, found: Iterable[Reading]) -> Iterator[Reading]:
-    """Yield readings until there are so many characters, the last one cut there."""
-    for reading in found:
-        yield reading if len(reading.text) <= characters else replace(reading, text=reading.text[:characters])
-        characters -= len(reading.text)
+def _up_to(characters: int, found: Iterable[Passage]) -> Iterator[Passage]:
+    """Yield passages until there are so many characters, the last one cut there."""
+    for passage in found:
+        yield passage if len(passage.text) <= characters else replace(passage, text=passage.text[:characters])
+        characters -= len(passage.text)
         if characters <= 0:
             return
 
 
-def _runs_of_letters(tokens: Tokens) -> dict[int, list[tuple[int, int]]]:
+def _runs_of_letters(tokens: Cut) -> dict[int, list[tuple[int, int]]]:
     """Return where the first runs of single letters of each text start and end."""
-    if np.count_nonzero(tokens.is_letter) < _LEAST_LETTERS:
+    is_letter = tokens.is_letter
+    if np.count_nonzero(is_letter) < _LEAST_LETTERS:
         return {}
-    text_of_letter = np.where(tokens.is_letter, tokens.texts, -1)
-    edges = where(np.diff(text_of_letter, prepend=-1, append=-1))
+    texts = tokens.texts
+    text_of_letter = np.where(is_letter, texts, -1)
+    edges = where(np.diff(text_of_letter, prepend=-1, append=-1) != 0)
     firsts, ends = edges[:-1], edges[1:]
     chosen = where((text_of_letter[firsts] >= 0) & (ends - firsts >= _LEAST_LETTERS))[:_MOST_RUNS]
+    starts, stops = tokens.places(texts)
     runs: dict[int, list[tuple[int, int]]] = {}
-    for first, end in zip(firsts[chosen].tolist(), ends[chosen].tolist(), strict=True):
-        span = (int(tokens.starts[first]), int(tokens.ends[end - 1]))
-        runs.setdefault(int(tokens.texts[first]), []).append(span)
+    for text, start, stop in zip(
+        texts[firsts[chosen]].tolist(), starts[firsts[chosen]].tolist(), stops[ends[chosen] - 1].tolist(), strict=True
+    ):
+        runs.setdefault(text, []).append((start, stop))
     return runs
 
 

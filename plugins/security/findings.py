@@ -6,17 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.security.disguises import readings
+from plugins.security.disguises import Passage, passages
 from plugins.security.folding import Places, where
 from plugins.security.forgeries import forgeries
 from plugins.security.model import Model, Windows, windows
-from plugins.security.ngrams import Features, features
+from plugins.security.ngrams import Features, features_of
 from plugins.security.reasons import Reason
 
-MAX_DEPTH = 2
-"""A payload inside a payload is decoded once more; nobody writes a third layer that a model would unpack by itself."""
 DISGUISE_BONUS = 1.0
-"""What hiding a text adds to its logit."""
+"""What each disguise of a text adds to its logit."""
 FORGED = 4.0
 """The logit of a forged marker."""
 LOGITS_TO_SCORE = 4.0
@@ -38,20 +36,39 @@ class Finding:
 
 @dataclass(frozen=True)
 class Weighed:
-    """Texts, their windows and the logits of these."""
+    """A text and its readings, the windows of all of them, and the logits of these."""
 
-    texts: tuple[str, ...]
+    passages: Sequence[Passage]
     model: Model
     found: Features
     spans: Windows
+    passage_of: Places
+    """The number of the passage that each window is of: 0 is the text itself."""
     logits: NDArray[np.float64]
 
+    def shortest_first(self, least: float) -> list[tuple[int, int, int]]:
+        """Return windows of the text that weigh so much: number, start and end of each, the fewest tokens first."""
+        tokens, spans = self.found.tokens, self.spans
+        numbers = where((self.logits >= least) & (self.passage_of == 0))
+        numbers = numbers[np.argsort(spans.end[numbers] - spans.first[numbers], kind="stable")]
+        starts, ends = tokens.starts[spans.first[numbers]], tokens.ends[spans.end[numbers] - 1]
+        return list(zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True))
+
+    def heaviest(self) -> list[int]:
+        """Return for each passage the number of the window that weighs most, if it scores at all."""
+        most = np.full(len(self.passages), NO_SCORE)
+        np.maximum.at(most, self.passage_of, self.logits)
+        numbers = where((self.logits > NO_SCORE) & (self.logits == most[self.passage_of]))
+        _, chosen = np.unique(self.passage_of[numbers], return_index=True)
+        heaviest: list[int] = numbers[chosen].tolist()
+        return heaviest
+
     def findings(self, numbers: Sequence[int]) -> list[Finding]:
-        """Return windows that do not overlap as findings, with places in their text."""
+        """Return windows that do not overlap as findings; one of a reading is where the text is read so."""
         if not numbers:
             return []
         tokens, spans = self.found.tokens, Windows(self.spans.first[numbers], self.spans.end[numbers])
-        leet_before = np.concatenate([[0], np.cumsum(tokens.leet > 0)])
+        leet_before = np.concatenate([[0], (tokens.leet > 0).cumsum()])
         is_leet = leet_before[spans.end] - leet_before[spans.first] >= LEET_WORDS
         rows = zip(
             tokens.starts[spans.first].tolist(),
@@ -59,75 +76,48 @@ class Weighed:
             self.logits[numbers].tolist(),
             self.model.reasons_for(self.found, spans),
             is_leet.tolist(),
+            self.passage_of[numbers].tolist(),
             strict=True,
         )
         return [
-            Finding(start, end, logit, (*reasons, Reason.ENCODED_PAYLOAD) if has_leet else reasons)
-            for start, end, logit, reasons, has_leet in rows
+            _finding(self.passages[number], Finding(start, end, logit, reasons), is_disguised=has_leet)
+            for start, end, logit, reasons, has_leet, number in rows
         ]
 
-    def shortest_first(self, least: float) -> list[tuple[int, int, int]]:
-        """Return the windows of a text that weigh so much: number, start and end of each, the fewest tokens first."""
-        tokens, spans = self.found.tokens, self.spans
-        numbers = where(self.logits >= least)
-        numbers = numbers[np.argsort(spans.end[numbers] - spans.first[numbers], kind="stable")]
-        starts, ends = tokens.starts[spans.first[numbers]], tokens.ends[spans.end[numbers] - 1]
-        return list(zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True))
+    def forged(self, passages: Sequence[Passage]) -> Iterator[Finding]:
+        """Yield the forged markers in passages."""
+        for passage in passages:
+            logit = FORGED + passage.depth * DISGUISE_BONUS
+            for start, end in forgeries(passage.text):
+                yield _finding(passage, Finding(start, end, logit, (Reason.DELIMITER_FORGERY,)))
 
-    def heaviest(self, least: float) -> list[int]:
-        """Return for each text the number of the window that weighs most, if that is more than `least`."""
-        numbers = where(self.logits > least)
-        if len(self.texts) == 1:
-            return [int(self.logits.argmax())] if len(numbers) else []
-        numbers = numbers[np.argsort(-self.logits[numbers], kind="stable")]
-        _, chosen = np.unique(self.texts_of(numbers), return_index=True)
-        heaviest: list[int] = numbers[chosen].tolist()
-        return heaviest
-
-    def texts_of(self, numbers: Sequence[int] | Places) -> Places:
-        """Return the number of the text of each of these windows."""
-        return self.found.tokens.texts[self.spans.first[numbers]]
+    def beside_windows(self) -> Iterator[Finding]:
+        """Yield all findings but windows of the text itself."""
+        yield from self.forged(self.passages[:1])
+        yield from self.findings([number for number in self.heaviest() if self.passage_of[number]])
+        yield from self.forged(self.passages[1:])
 
 
-def weigh(model: Model, *texts: str) -> Weighed:
-    """Weigh all windows of texts, each text by itself."""
-    found = features(*texts)
+def _finding(passage: Passage, found: Finding, *, is_disguised: bool = False) -> Finding:
+    """Return what was found in a passage as it is found in the text."""
+    if not passage.depth and not is_disguised:
+        return found
+    start, end = (passage.start, passage.end) if passage.depth else (found.start, found.end)
+    return Finding(start, end, found.logit, tuple(dict.fromkeys((*found.reasons, Reason.ENCODED_PAYLOAD))))
+
+
+def weigh(text: str, model: Model) -> Weighed:
+    """Weigh all windows of a text and of its readings, each passage by itself but all in one pass."""
+    found_passages, tokens = passages(text)
+    found = features_of(tokens)
     spans = windows(found)
-    return Weighed(texts, model, found, spans, model.logits(model.weigh(found), spans, found.tokens.texts))
+    passage_of = found.tokens.texts[spans.first]
+    bonus = DISGUISE_BONUS * np.array([float(passage.depth) for passage in found_passages])
+    logits = model.logits(model.weigh(found), spans, passage_of) + bonus[passage_of]
+    return Weighed(found_passages, model, found, spans, passage_of, logits)
 
 
-def findings_in(weighed: Weighed) -> Iterator[Finding]:
-    """Yield the window that weighs most, if it scores at all, and all other findings."""
-    yield from weighed.findings(weighed.heaviest(NO_SCORE))
-    yield from other_findings(weighed)
-
-
-def other_findings(weighed: Weighed) -> Iterator[Finding]:
-    """Yield forged markers of a text, and of each disguised part the window that weighs most, if it scores at all."""
-    (text,) = weighed.texts
-    yield from _forged(text)
-    spans = [(0, len(text))]
-    for depth in range(1, MAX_DEPTH + 1):
-        found = list(readings(weighed.texts, weighed.found.tokens))
-        if not found:
-            return
-        # What a reading's reading says is said by the part of the text that the first one reads.
-        spans = [(reading.start, reading.end) if depth == 1 else spans[reading.source] for reading in found]
-        weighed = weigh(weighed.model, *(reading.text for reading in found))
-        bonus = depth * DISGUISE_BONUS
-        for number, finding in _findings_of_each(weighed, NO_SCORE - bonus):
-            reasons = tuple(dict.fromkeys((*finding.reasons, Reason.ENCODED_PAYLOAD)))
-            yield Finding(*spans[number], finding.logit + bonus, reasons)
-
-
-def _findings_of_each(weighed: Weighed, least: float) -> Iterator[tuple[int, Finding]]:
-    """Yield the heaviest window and the forged markers of each text, with its number."""
-    numbers = weighed.heaviest(least)
-    yield from zip(weighed.texts_of(numbers).tolist(), weighed.findings(numbers), strict=True)
-    for number, text in enumerate(weighed.texts):
-        yield from ((number, finding) for finding in _forged(text))
-
-
-def _forged(text: str) -> Iterator[Finding]:
-    for start, end in forgeries(text):
-        yield Finding(start, end, FORGED, (Reason.DELIMITER_FORGERY,))
+def findings_in(text: str, model: Model) -> list[Finding]:
+    """Return the heaviest window of a text and of each reading, if it scores at all, and forged markers."""
+    weighed = weigh(text, model)
+    return [*weighed.findings(weighed.heaviest()), *weighed.forged(weighed.passages)]

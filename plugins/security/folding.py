@@ -112,6 +112,16 @@ class Folded:
     kinds: NDArray[np.uint8]
     is_leet: Mask
 
+    def followed_by(self, other: "Folded") -> "Folded":
+        """Return two folded texts as one, with a line break between."""
+        place = int(self.places[-1]) + 1 if len(self.places) else 0
+        return Folded(
+            np.concatenate([self.codes, [ord("\n")], other.codes]),
+            np.concatenate([self.places, [place], other.places + (place + 1)]),
+            np.concatenate([self.kinds, np.array([NEWLINE], dtype=np.uint8), other.kinds]),
+            np.concatenate([self.is_leet, np.zeros(1, dtype=np.bool_), other.is_leet]),
+        )
+
 
 def fold(text: str) -> Folded:
     """Fold a text. Linear and without loops; raises nothing for any string."""

@@ -99,12 +99,10 @@ class Model:
         return sums
 
     def logits(self, sums: NDArray[np.float64], spans: Windows, texts: Places) -> NDArray[np.float64]:
-        """Return the logit of "this is an attack" of each window; `texts` tells of which text each token is."""
+        """Return the logit of "this is an attack" of each window; `texts` tells of which text each window is."""
         damped = (sums[spans.end] - sums[spans.first]) / np.sqrt(spans.end - spans.first + DAMPING)
-        of_text = texts[spans.first]
-        crowd = np.bincount(of_text)
-        caution = LENGTH_CAUTION * np.log(np.maximum(1.0, crowd / USUAL_WINDOWS))
-        logits: NDArray[np.float64] = damped + (self.bias - caution)[of_text]
+        caution = LENGTH_CAUTION * np.log(np.maximum(1.0, np.bincount(texts) / USUAL_WINDOWS))
+        logits: NDArray[np.float64] = damped + (self.bias - caution)[texts]
         return logits
 
     def reasons_for(self, found: Features, spans: Windows) -> list[tuple[Reason, ...]]:

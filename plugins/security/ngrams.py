@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plugins.security.folding import IDEOGRAPH, NEWLINE, SIGN, SPACE, WORD, Codes, Folded, Mask, Places, fold, where
-from plugins.security.hashing import FOLD_DOWN, MIX, Hashes, hashes_between, hashes_of_runs, prefixes_of
-from plugins.security.lexicon import concepts_of
+from plugins.security.folding import NEWLINE, SPACE, WORD, Mask, Places, where
+from plugins.security.hashing import FOLD_DOWN, MIX, Hashes, hashes_of_runs, prefixes_of
+from plugins.security.tokens import Cut, Tokens, cut, tokens_of
 
 BITS = 18
 """The table has two to this power of places; features that share one are weighed together."""
@@ -21,7 +20,6 @@ BITS = 18
 LETTER_ORDERS = (3, 4, 5)
 LONGEST_WORD = 60
 """Letters of a token whose n-grams count: what is longer is no word, and repeats itself without saying more."""
-STEM_LETTERS = 5
 CONCEPT_GAPS = (1, 2, 3)
 CONCEPT_REACH = 10
 """How many tokens concepts that are looked at together may span."""
@@ -33,32 +31,6 @@ _TABLE_SHIFT = np.uint64(64 - BITS)
 _WORDS, _PAIRS, _TRIPLES, _NEAR, _OPENING, _OPENING_PAIR, _QUOTED, _QUOTED_PAIR, _CONCEPT, _CONCEPTS, _LETTERS = (
     np.uint64(0x1000193 * (number + 1)) for number in range(11)
 )
-_ENDS = (ord("."), ord("!"), ord("?"))
-_OPENERS = (ord(":"), ord(";"), ord('"'))
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Where tokens start and end (places in their text, end exclusive) and what is known about each."""
-
-    starts: Places
-    ends: Places
-    hashes: Hashes
-    stems: Hashes
-    """Of the first letters of each token, so that a verb and its forms are alike."""
-    kinds: NDArray[np.uint8]
-    """`WORD`, `IDEOGRAPH` or `SIGN`."""
-    concepts: Places
-    """The number of each token's concept in the lexicon, 0 for none."""
-    is_opening: Mask
-    is_sentence_start: Mask
-    is_quoted: Mask
-    is_letter: Mask
-    """Whether it is a word of one letter: runs of these are words written with spaces between."""
-    leet: Places
-    """Letters of the token that are written as digits or signs."""
-    texts: Places
-    """The number of the text that each token is of."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +60,16 @@ def features(*texts: str) -> Features:
 
     Several short texts cost little more than one: most of the time goes into calls, not into characters.
     """
-    folded = fold("\n".join(texts))
-    # A line break is never folded away, so each one that joins two texts is found where it stood.
-    seams = np.searchsorted(folded.places, np.cumsum([len(text) + 1 for text in texts[:-1]], dtype=np.int64) - 1)
-    first, last = _edges(folded)
-    tokens = _tokens(folded, first, last, seams)
-    families = [*_word_families(tokens), *_concept_families(tokens), *_letter_families(folded, first, seams)]
+    return features_of(cut(*texts))
+
+
+def features_of(texts: Cut) -> Features:
+    """Return what the model looks at in texts that are cut."""
+    tokens = tokens_of(texts)
+    families = [*_word_families(tokens), *_concept_families(tokens), *_letter_families(texts)]
     hashes = np.concatenate([family.hashes for family in families])
     owners = np.concatenate([family.owners for family in families])
-    if len(texts) > 1:
+    if len(texts.seams):
         ends = np.concatenate([family.ends for family in families])
         whole = where(tokens.texts.take(owners) == tokens.texts.take(ends))
         hashes, owners = hashes.take(whole), owners.take(whole)
@@ -110,73 +83,6 @@ def _table_places(hashes: Hashes) -> Places:
     hashes *= MIX
     hashes >>= _TABLE_SHIFT
     return hashes.view(np.int64)
-
-
-def _edges(folded: Folded) -> tuple[Places, Places]:
-    """Return the first and last character of each token."""
-    kinds, codes = folded.kinds, folded.codes
-    previous, following = np.zeros_like(kinds), np.zeros_like(kinds)
-    previous[1:], following[:-1] = kinds[:-1], kinds[1:]
-    repeats = np.zeros(len(codes), dtype=np.bool_)
-    repeats[1:] = codes[1:] == codes[:-1]
-    is_word, is_ideograph = kinds == WORD, kinds == IDEOGRAPH
-    # A point inside a word ("node.js", "3.5") ends no sentence.
-    is_sign = (kinds == SIGN) & ~repeats & ~((codes == ord(".")) & (previous == WORD) & (following == WORD))
-    single = is_ideograph | is_sign
-    first = where((is_word & (previous != WORD)) | single)
-    last = where((is_word & (following != WORD)) | single)
-    return first, last
-
-
-def _tokens(folded: Folded, first: Places, last: Places, seams: Places) -> Tokens:
-    codes = folded.codes
-    heads = codes[first]
-    newlines = np.cumsum(folded.kinds == NEWLINE)
-    line = newlines[first]
-    opens_line = np.ones(len(first), dtype=np.bool_)
-    opens_line[1:] = line[1:] != line[:-1]
-    before = np.zeros_like(heads)
-    before[1:] = heads[:-1]
-    is_sentence_start = opens_line | (_is_any(before, _ENDS) & ~_is_any(heads, _ENDS))
-    leet = np.concatenate([[0], folded.is_leet.cumsum()])
-    prefixes = prefixes_of(codes)
-    texts = np.searchsorted(seams, first)
-    offsets = np.concatenate([[0], folded.places[seams] + 1])[texts]
-    return Tokens(
-        starts=folded.places[first] - offsets,
-        ends=folded.places[last] + 1 - offsets,
-        hashes=hashes_between(prefixes, first, last + 1),
-        stems=hashes_between(prefixes, first, np.minimum(first + STEM_LETTERS, last + 1)),
-        kinds=folded.kinds[first],
-        concepts=concepts_of(prefixes, first, last, folded.kinds[first]),
-        is_opening=is_sentence_start | _is_any(before, _OPENERS),
-        is_sentence_start=is_sentence_start,
-        is_quoted=_quoted((heads == ord('"')) | (heads == ord("'")), opens_line),
-        is_letter=(first == last) & (folded.kinds[first] == WORD),
-        leet=leet[last + 1] - leet[first],
-        texts=texts,
-    )
-
-
-def _is_any(codes: Codes, wanted: tuple[int, int, int]) -> Mask:
-    first, second, third = wanted
-    is_any: Mask = (codes == first) | (codes == second) | (codes == third)
-    return is_any
-
-
-def _quoted(is_quote: Mask, opens_line: Mask) -> Mask:
-    """Whether a token stands between two quotes of its line; one that is never closed quotes nothing."""
-    if not is_quote.any():
-        return is_quote
-    count = is_quote.cumsum()
-    line = opens_line.cumsum() - 1
-    starts = where(opens_line)
-    ends = np.append(starts[1:], len(line)) - 1
-    before: Places = (count[starts] - is_quote[starts])[line]
-    inside: Places = count - before
-    total: Places = count[ends][line] - before
-    is_quoted: Mask = ((inside & 1) == 1) & (inside < total) & ~is_quote
-    return is_quoted
 
 
 def _word_families(tokens: Tokens) -> list[_Family]:
@@ -219,14 +125,15 @@ def _concept_families(tokens: Tokens) -> list[_Family]:
     return [*families, triples.only(triples.ends - triples.owners <= CONCEPT_REACH)]
 
 
-def _letter_families(folded: Folded, first: Places, seams: Places) -> list[_Family]:
+def _letter_families(texts: Cut) -> list[_Family]:
     """Return letter n-grams, across words as well; whatever lies between two words is one space."""
+    folded, first = texts.folded, texts.first
     if not len(first):
         return []
     is_space = (folded.kinds == SPACE) | (folded.kinds == NEWLINE)
     is_kept = ~is_space
     is_kept[1:] |= ~is_space[:-1]
-    is_kept[seams] = False
+    is_kept[texts.seams] = False
     kept = where(is_kept)
     begins_token = np.zeros(len(is_space), dtype=np.int64)
     begins_token[first] = 1

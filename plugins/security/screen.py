@@ -10,7 +10,7 @@ The screen is one layer. It does not replace delimiting candidate text in prompt
 from dataclasses import dataclass
 
 from plugins.security.characters import hidden_payload, hides_text, shows_nothing, without_invisible
-from plugins.security.findings import LOGITS_TO_SCORE, Finding, findings_in, other_findings, weigh
+from plugins.security.findings import LOGITS_TO_SCORE, Finding, findings_in, weigh
 from plugins.security.markup import without_hidden_markup
 from plugins.security.model import Model, read
 from plugins.security.reasons import Reason
@@ -66,7 +66,7 @@ def screen(text: str, *, max_characters: int, model: Model = SHIPPED) -> Verdict
     payload = hidden_payload(text)
     if not payload and shows_nothing(text):
         return Verdict(THRESHOLD, (Reason.EMPTY,))
-    found = [finding for part in (_unquoted(text), payload) if part for finding in findings_in(weigh(model, part))]
+    found = [finding for part in (_unquoted(text), payload) if part for finding in findings_in(part, model)]
     found.sort(key=lambda finding: -finding.logit)
     score = round(_score(found[0].logit), 3) if found else 0.0
     speaking = [finding for finding in found if finding.logit >= 0] or (found[:1] if score else [])
@@ -108,11 +108,11 @@ def neutralise(text: str, model: Model = SHIPPED) -> Neutralised:
 def _spans_to_remove(text: str, model: Model) -> list[Finding]:
     """Return what to take out, in order: the shortest windows that score, and the lingering ones beside them."""
     # A marker says nothing, and letters that stay where they are keep the places of all others.
-    weighed = weigh(model, text.replace(REMOVED, " " * len(REMOVED)))
+    weighed = weigh(text.replace(REMOVED, " " * len(REMOVED)), model)
     taken = _Taken(len(text))
     attacks = [
         finding
-        for finding in other_findings(weighed)
+        for finding in weighed.beside_windows()
         if finding.logit >= 0 and taken.claims(finding.start, finding.end)
     ]
     attacks += weighed.findings([number for number, *span in weighed.shortest_first(0) if taken.claims(*span)])
