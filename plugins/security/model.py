@@ -95,8 +95,9 @@ class Model:
         """Return what the features of all tokens before each one add up to: one value more than there are tokens."""
         count = len(found.tokens.starts)
         sums = np.zeros(count + 1)
-        np.cumsum(np.bincount(found.owners, self.weights.take(found.table_places), minlength=count), out=sums[1:])
-        return sums
+        for block in found.blocks:
+            sums[1:] += np.bincount(block.owners, self.weights.take(block.table_places), minlength=count)
+        return sums.cumsum()
 
     def logits(self, sums: NDArray[np.float64], spans: Windows, texts: Places) -> NDArray[np.float64]:
         """Return the logit of "this is an attack" of each window; `texts` tells of which text each window is."""
@@ -110,13 +111,16 @@ class Model:
         window_of = np.full(len(found.tokens.starts), -1)
         for number, (first, end) in enumerate(zip(spans.first.tolist(), spans.end.tolist(), strict=True)):
             window_of[first:end] = number
-        window = window_of.take(found.owners)
-        inside = where(window >= 0)
-        places = found.table_places.take(inside)
-        numbers = window.take(inside) * len(REASONS) + self.reasons.take(places)
-        spoken = np.bincount(
-            numbers, np.maximum(self.weights.take(places), 0), minlength=len(spans.first) * len(REASONS)
-        ).reshape(-1, len(REASONS))
+        numbers, weights = [], []
+        for block in found.blocks:
+            window = window_of.take(block.owners)
+            inside = where(window >= 0)
+            places = block.table_places.take(inside)
+            numbers.append(window.take(inside) * len(REASONS) + self.reasons.take(places))
+            weights.append(np.maximum(self.weights.take(places), 0))
+        count = len(spans.first) * len(REASONS)
+        sums = np.bincount(np.concatenate(numbers), np.concatenate(weights), minlength=count)
+        spoken = sums.reshape(-1, len(REASONS))
         orders = np.argsort(-spoken, axis=1, kind="stable")
         least = _NAMED_SHARE * spoken.max(axis=1)
         return [

@@ -5,6 +5,7 @@ n-grams inside it. A feature is a place in the table of weights: prefix sums of 
 of characters a subtraction and a product, so no step loops over characters or words.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,17 +34,33 @@ _WORDS, _PAIRS, _TRIPLES, _NEAR, _OPENING, _OPENING_PAIR, _QUOTED, _QUOTED_PAIR,
 )
 
 
-@dataclass(frozen=True)
-class Features:
-    """The tokens of texts, each feature's place in the table, and the token that owns it."""
+class Block(NamedTuple):
+    """Some features: the place of each in the table, and the token that owns it."""
 
-    tokens: Tokens
     table_places: Places
     owners: Places
 
 
+@dataclass(frozen=True)
+class Features:
+    """The tokens of texts and their features, in blocks: short arrays are faster than one long one."""
+
+    tokens: Tokens
+    blocks: tuple[Block, ...]
+
+    @property
+    def table_places(self) -> Places:
+        """The places of all features in the table."""
+        return np.concatenate([block.table_places for block in self.blocks])
+
+    @property
+    def owners(self) -> Places:
+        """The tokens that own the features, in the same order."""
+        return np.concatenate([block.owners for block in self.blocks])
+
+
 class _Family(NamedTuple):
-    """Features of one kind: their hashes, the tokens that own them, and the tokens that they end in."""
+    """Features of a kind: their hashes, the tokens that own them, and the tokens that they end in."""
 
     hashes: Hashes
     owners: Places
@@ -51,6 +68,8 @@ class _Family(NamedTuple):
 
     def only(self, kept: Mask) -> "_Family":
         """Return some of them."""
+        if kept.all():
+            return self
         chosen = where(kept)
         return _Family(self.hashes.take(chosen), self.owners.take(chosen), self.ends.take(chosen))
 
@@ -66,14 +85,18 @@ def features(*texts: str) -> Features:
 def features_of(texts: Cut) -> Features:
     """Return what the model looks at in texts that are cut."""
     tokens = tokens_of(texts)
-    families = [*_word_families(tokens), *_concept_families(tokens), *_letter_families(texts)]
-    hashes = np.concatenate([family.hashes for family in families])
-    owners = np.concatenate([family.owners for family in families])
+    families = [_together([*_word_families(tokens), *_concept_families(tokens)]), *_letter_families(texts)]
     if len(texts.seams):
-        ends = np.concatenate([family.ends for family in families])
-        whole = where(tokens.texts.take(owners) == tokens.texts.take(ends))
-        hashes, owners = hashes.take(whole), owners.take(whole)
-    return Features(tokens, _table_places(hashes), owners)
+        families = [
+            family.only(tokens.texts.take(family.owners) == tokens.texts.take(family.ends)) for family in families
+        ]
+    return Features(tokens, tuple(Block(_table_places(family.hashes), family.owners) for family in families))
+
+
+def _together(families: Sequence[_Family]) -> _Family:
+    """Return families as one: those of words are short."""
+    hashes, owners, ends = zip(*families, strict=True)
+    return _Family(np.concatenate(hashes), np.concatenate(owners), np.concatenate(ends))
 
 
 def _table_places(hashes: Hashes) -> Places:
@@ -143,6 +166,7 @@ def _letter_families(texts: Cut) -> list[_Family]:
     families = []
     for order in LETTER_ORDERS:
         ends = owners[order - 1 :]
-        family = _Family(hashes_of_runs(prefixes, order) ^ (_LETTERS + np.uint64(order)), owners[: len(ends)], ends)
-        families.append(family if is_counted.all() else family.only(is_counted[: len(ends)]))
+        hashes = hashes_of_runs(prefixes, order)
+        hashes ^= _LETTERS + np.uint64(order)
+        families.append(_Family(hashes, owners[: len(ends)], ends).only(is_counted[: len(ends)]))
     return families
