@@ -94,7 +94,8 @@ def _decode_percent(run: str) -> str:
 
 
 def _decode_decimal(run: str) -> str:
-    return "".join([_LETTER_OF_CODE.get(code, "") for code in re.findall("[0-9]+", run)])
+    codes = run.replace(",", " ").replace(";", " ").split()
+    return "".join([_LETTER_OF_CODE.get(code, "") for code in codes])
 
 
 def _decode_binary(run: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plugins.security.folding import IDEOGRAPH, WORD, fold, where
-from plugins.security.hashing import MIX, Hashes, hashes_between, prefixes_of
+from plugins.security.hashing import MIX, Hashes, hashes_between, hashes_of_runs, prefixes_of
 
 LEXICON_FILE = Path(__file__).with_name("lexicon.tsv")
 LONGEST, LONGEST_IDEOGRAPHS = 10, 4
@@ -72,18 +72,31 @@ def concepts_of(prefixes: Hashes, first: Numbers, last: Numbers, kinds: NDArray[
     A word is known if it is in the lexicon or begins with a stem; ideographs are looked up in runs.
     """
     concepts = np.zeros(len(first), dtype=np.int64)
-    for kind, longest in ((WORD, LONGEST), (IDEOGRAPH, LONGEST_IDEOGRAPHS)):
-        tokens = where(kinds == kind)
-        if not len(tokens):
-            continue
-        begins = first[tokens]
-        reach = last[tokens] + 1 if kind == WORD else np.full(len(tokens), len(prefixes) - 1)
-        ends = begins + np.arange(1, longest + 1)[:, np.newaxis]
-        inside = where((ends <= reach).ravel())
-        of_token = inside % len(tokens)
-        found, entry = lexicon().look_up(hashes_between(prefixes, begins[of_token], ends.ravel()[inside]))
-        known = of_token[found]
-        meant = lexicon().is_stem[entry] | (ends.ravel()[inside[found]] == reach[known])
-        # Later places are longer entries, and the last assignment stays.
-        concepts[tokens[known[meant]]] = lexicon().concepts[entry[meant]]
+    _look_up_words(where(kinds == WORD), prefixes, first, last=last, concepts=concepts)
+    _look_up_ideographs(where(kinds == IDEOGRAPH), prefixes, first, concepts=concepts)
     return concepts
+
+
+def _look_up_words(words: Numbers, prefixes: Hashes, first: Numbers, *, last: Numbers, concepts: Numbers) -> None:
+    if not len(words):
+        return
+    begins, reach = first[words], last[words] + 1
+    ends = begins + np.arange(1, LONGEST + 1)[:, np.newaxis]
+    inside = where((ends <= reach).ravel())
+    of_word = inside % len(words)
+    found, entry = lexicon().look_up(hashes_between(prefixes, begins[of_word], ends.ravel()[inside]))
+    known = of_word[found]
+    meant = lexicon().is_stem[entry] | (ends.ravel()[inside[found]] == reach[known])
+    # Later places are longer entries, and the last assignment stays.
+    concepts[words[known[meant]]] = lexicon().concepts[entry[meant]]
+
+
+def _look_up_ideographs(ideographs: Numbers, prefixes: Hashes, first: Numbers, *, concepts: Numbers) -> None:
+    if not len(ideographs):
+        return
+    begins = first[ideographs]
+    for length in range(1, LONGEST_IDEOGRAPHS + 1):
+        hashes = hashes_of_runs(prefixes, length)
+        found, entry = lexicon().look_up(hashes.take(begins[: np.searchsorted(begins, len(hashes))]))
+        meant = lexicon().is_stem[entry]
+        concepts[ideographs[found[meant]]] = lexicon().concepts[entry[meant]]

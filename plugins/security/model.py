@@ -55,23 +55,26 @@ class Windows:
 def windows(found: Features) -> Windows:
     """Return the windows of each text; each holds a token at least, and none reaches into another text."""
     texts = found.tokens.texts
-    edges = np.append(where(found.tokens.is_sentence_start), len(texts))
-    first, end = [], []
-    for together in range(1, SENTENCES + 1):
-        first.append(edges[:-together])
-        end.append(edges[together:])
+    firsts, ends = _sentences(found)
     bounds = where(np.concatenate([[True], texts[1:] != texts[:-1], [True]])[: len(texts) + 1])
-    for length, stride in STRETCHES:
-        begins, ends = _stretches(bounds, length, stride)
-        first.append(begins)
-        end.append(ends)
-    firsts, ends = np.concatenate(first), np.concatenate(end)
-    kept = (ends > firsts) & (ends - firsts <= MOST_TOKENS)
-    firsts, ends = firsts[kept], ends[kept]
-    if len(bounds) > 2:
-        kept = texts[firsts] == texts[ends - 1]
-        firsts, ends = firsts[kept], ends[kept]
-    return Windows(firsts, ends)
+    stretches = [_stretches(bounds, length, stride) for length, stride in STRETCHES]
+    return Windows(
+        np.concatenate([firsts, *(first for first, _ in stretches)]),
+        np.concatenate([ends, *(end for _, end in stretches)]),
+    )
+
+
+def _sentences(found: Features) -> tuple[Places, Places]:
+    """Return where one to so many sentences in a row begin and end, in tokens."""
+    texts = found.tokens.texts
+    edges = np.append(where(found.tokens.is_sentence_start), len(texts))
+    firsts = np.concatenate([edges[:-together] for together in range(1, SENTENCES + 1)])
+    ends = np.concatenate([edges[together:] for together in range(1, SENTENCES + 1)])
+    is_kept = ends - firsts <= MOST_TOKENS
+    if len(texts) and texts[-1] > texts[0]:
+        is_kept &= texts.take(firsts) == texts.take(ends - 1)
+    kept = where(is_kept)
+    return firsts.take(kept), ends.take(kept)
 
 
 def _stretches(bounds: Places, length: int, stride: int) -> tuple[Places, Places]:

@@ -32,6 +32,8 @@ class Cut:
     @property
     def texts(self) -> Places:
         """The number of the text that each token is of."""
+        if not len(self.seams):
+            return np.zeros(len(self.first), dtype=np.int64)
         return np.searchsorted(self.seams, self.first)
 
     @property
