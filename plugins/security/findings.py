@@ -56,9 +56,11 @@ class Weighed:
 
     def heaviest(self) -> list[int]:
         """Return for each passage the number of the window that weighs most, if it scores at all."""
+        numbers = where(self.logits > NO_SCORE)
+        logits, passage_of = self.logits[numbers], self.passage_of[numbers]
         most = np.full(len(self.passages), NO_SCORE)
-        np.maximum.at(most, self.passage_of, self.logits)
-        numbers = where((self.logits > NO_SCORE) & (self.logits == most[self.passage_of]))
+        np.maximum.at(most, passage_of, logits)
+        numbers = numbers[logits == most[passage_of]]
         _, chosen = np.unique(self.passage_of[numbers], return_index=True)
         heaviest: list[int] = numbers[chosen].tolist()
         return heaviest

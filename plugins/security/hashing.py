@@ -39,7 +39,7 @@ def prefixes_of(codes: Codes) -> Hashes:
 def hashes_between(prefixes: Hashes, first: Places, end: Places) -> Hashes:
     """Return the hash of each run of characters; equal runs have equal hashes wherever they stand."""
     _, downs = _powers_for(len(prefixes))
-    hashes: Hashes = (prefixes[end] - prefixes[first]) * downs[first]
+    hashes: Hashes = (prefixes.take(end) - prefixes.take(first)) * downs.take(first)
     return hashes ^ (hashes >> FOLD_DOWN)
 
 

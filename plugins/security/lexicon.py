@@ -37,9 +37,10 @@ class Lexicon:
 
     def look_up(self, hashes: Hashes) -> tuple[Numbers, Numbers]:
         """Return which of the hashes are known, and as which entry."""
-        likely = where(self.filter[((hashes * MIX) >> _FILTER_SHIFT).view(np.int64)])
-        entries = np.minimum(np.searchsorted(self.hashes, hashes[likely]), len(self.hashes) - 1)
-        is_known = self.hashes[entries] == hashes[likely]
+        likely = where(self.filter.take(((hashes * MIX) >> _FILTER_SHIFT).view(np.int64)))
+        wanted = hashes.take(likely)
+        entries = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
+        is_known = self.hashes.take(entries) == wanted
         return likely[is_known], entries[is_known]
 
 
@@ -80,13 +81,15 @@ def concepts_of(prefixes: Hashes, first: Numbers, last: Numbers, kinds: NDArray[
 def _look_up_words(words: Numbers, prefixes: Hashes, first: Numbers, *, last: Numbers, concepts: Numbers) -> None:
     if not len(words):
         return
-    begins, reach = first[words], last[words] + 1
-    ends = begins + np.arange(1, LONGEST + 1)[:, np.newaxis]
-    inside = where((ends <= reach).ravel())
-    of_word = inside % len(words)
-    found, entry = lexicon().look_up(hashes_between(prefixes, begins[of_word], ends.ravel()[inside]))
+    begins = first[words]
+    letters = last[words] + 1 - begins
+    tried = np.minimum(letters, LONGEST)
+    of_word = np.repeat(np.arange(len(words)), tried)
+    length = np.arange(1, len(of_word) + 1) - (tried.cumsum() - tried).take(of_word)
+    begin = begins.take(of_word)
+    found, entry = lexicon().look_up(hashes_between(prefixes, begin, begin + length))
     known = of_word[found]
-    meant = lexicon().is_stem[entry] | (ends.ravel()[inside[found]] == reach[known])
+    meant = where(lexicon().is_stem[entry] | (length[found] == letters[known]))
     # Later places are longer entries, and the last assignment stays.
     concepts[words[known[meant]]] = lexicon().concepts[entry[meant]]
 

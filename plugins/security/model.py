@@ -79,7 +79,7 @@ def _sentences(found: Features) -> tuple[Places, Places]:
 
 def _stretches(bounds: Places, length: int, stride: int) -> tuple[Places, Places]:
     """Return where stretches begin and end; `bounds` are where texts begin and the last one ends."""
-    sizes = np.diff(bounds)
+    sizes = bounds[1:] - bounds[:-1]
     counts = -(-np.maximum(sizes - length, 0) // stride) + 1
     before = counts.cumsum() - counts
     begins = np.repeat(bounds[:-1] - stride * before, counts) + stride * np.arange(counts.sum())
@@ -104,9 +104,9 @@ class Model:
 
     def logits(self, sums: NDArray[np.float64], spans: Windows, texts: Places) -> NDArray[np.float64]:
         """Return the logit of "this is an attack" of each window; `texts` tells of which text each window is."""
-        damped = (sums[spans.end] - sums[spans.first]) / np.sqrt(spans.end - spans.first + DAMPING)
+        damped = (sums.take(spans.end) - sums.take(spans.first)) / np.sqrt(spans.end - spans.first + DAMPING)
         caution = LENGTH_CAUTION * np.log(np.maximum(1.0, np.bincount(texts) / USUAL_WINDOWS))
-        logits: NDArray[np.float64] = damped + (self.bias - caution)[texts]
+        logits: NDArray[np.float64] = damped + (self.bias - caution).take(texts)
         return logits
 
     def reasons_for(self, found: Features, spans: Windows) -> list[tuple[Reason, ...]]:
