@@ -5,7 +5,6 @@ n-grams inside it. A feature is a place in the table of weights: prefix sums of 
 of characters a subtraction and a product, so no step loops over characters or words.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,8 +67,6 @@ class _Family(NamedTuple):
 
     def only(self, kept: Mask) -> "_Family":
         """Return some of them."""
-        if kept.all():
-            return self
         chosen = where(kept)
         return _Family(self.hashes.take(chosen), self.owners.take(chosen), self.ends.take(chosen))
 
@@ -85,18 +82,16 @@ def features(*texts: str) -> Features:
 def features_of(texts: Cut) -> Features:
     """Return what the model looks at in texts that are cut."""
     tokens = tokens_of(texts)
-    families = [_together([*_word_families(tokens), *_concept_families(tokens)]), *_letter_families(texts)]
-    if len(texts.seams):
-        families = [
-            family.only(tokens.texts.take(family.owners) == tokens.texts.take(family.ends)) for family in families
-        ]
-    return Features(tokens, tuple(Block(_table_places(family.hashes), family.owners) for family in families))
+    return Features(tokens, (_word_block(tokens), *_letter_blocks(texts, tokens.texts)))
 
 
-def _together(families: Sequence[_Family]) -> _Family:
-    """Return families as one: those of words are short."""
-    hashes, owners, ends = zip(*families, strict=True)
-    return _Family(np.concatenate(hashes), np.concatenate(owners), np.concatenate(ends))
+def _word_block(tokens: Tokens) -> Block:
+    """Return the features of words and concepts; there are many short families of them."""
+    hashes, owners, ends = map(np.concatenate, zip(*_word_families(tokens), *_concept_families(tokens), strict=True))
+    family = _Family(hashes, owners, ends)
+    if len(tokens.texts) and tokens.texts[-1] > 0:
+        family = family.only(tokens.texts.take(owners) == tokens.texts.take(ends))
+    return Block(_table_places(family.hashes), family.owners)
 
 
 def _table_places(hashes: Hashes) -> Places:
@@ -148,7 +143,7 @@ def _concept_families(tokens: Tokens) -> list[_Family]:
     return [*families, triples.only(triples.ends - triples.owners <= CONCEPT_REACH)]
 
 
-def _letter_families(texts: Cut) -> list[_Family]:
+def _letter_blocks(texts: Cut, text_of_token: Places) -> list[Block]:
     """Return letter n-grams, across words as well; whatever lies between two words is one space."""
     folded, first = texts.folded, texts.first
     if not len(first):
@@ -163,10 +158,12 @@ def _letter_families(texts: Cut) -> list[_Family]:
     owners = (begins_token.cumsum() - 1).take(kept)
     prefixes = prefixes_of(np.where(is_space, ord(" "), folded.codes).take(kept))
     is_counted = kept - first.take(owners) < LONGEST_WORD
-    families = []
+    text_of = text_of_token.take(owners)
+    blocks = []
     for order in LETTER_ORDERS:
-        ends = owners[order - 1 :]
         hashes = hashes_of_runs(prefixes, order)
         hashes ^= _LETTERS + np.uint64(order)
-        families.append(_Family(hashes, owners[: len(ends)], ends).only(is_counted[: len(ends)]))
-    return families
+        is_whole = is_counted[: len(hashes)] & (text_of[: len(hashes)] == text_of[order - 1 :])
+        whole = slice(len(hashes)) if is_whole.all() else where(is_whole)
+        blocks.append(Block(_table_places(hashes[whole]), owners[: len(hashes)][whole]))
+    return blocks
