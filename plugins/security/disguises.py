@@ -19,16 +19,16 @@ from plugins.security.folding import where
 from plugins.security.tokens import Cut, cut, joined
 
 MAX_DEPTH = 2
+"""A payload inside a payload is decoded once more; nobody writes a third layer that a model would unpack by itself."""
 MOST_CHARACTERS = 800
 """What is read of one text at most; nobody needs more to give an order."""
-MOST_CHARACTERS_IN_ALL = 3 * MOST_CHARACTERS
-MOST_READINGS = 40
-"""What is read of a text at all depths but the first, and how many readings at each: short ones cost as well."""
+MOST_CHARACTERS_IN_ALL, MOST_READINGS = 3 * MOST_CHARACTERS, 40
+"""What is read of all texts of one depth at most, in characters and in readings: short ones cost as well."""
 
 _AROUND = 400
 _LEAST_LETTERS, _MOST_RUNS = 5, 40
 _MOST_SPACED = 2 * MOST_CHARACTERS
-_WORD_GAP = re.compile(r" {2,}|[.,] +| ?[|/] ?|\n+")
+_WORD_GAP = re.compile(r" {2,}+|[.,] ++| ?[|/] ?|\n++")
 _NOT_LETTERS = re.compile(r"[^\w\n]|_")
 _TELLING = (
     "instruction",
@@ -60,10 +60,7 @@ class Passage:
 
 
 def passages(text: str) -> tuple[list[Passage], Cut]:
-    """Return a text, what it says in disguise, and what that says in disguise; and all of that cut into tokens.
-
-    A payload inside a payload is decoded once more; nobody writes a third layer that a model would unpack by itself.
-    """
+    """Return a text, what it says in disguise, and what that says in disguise; and all of that cut into tokens."""
     cuts, found = [cut(text)], [Passage(text, 0, len(text))]
     layer = found
     for _ in range(MAX_DEPTH):

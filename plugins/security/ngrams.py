@@ -42,7 +42,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Features:
-    """The tokens of texts and their features, in blocks: short arrays are faster than one long one."""
+    """The tokens of texts and their features, in blocks: memory for short arrays is not asked of the system anew."""
 
     tokens: Tokens
     blocks: tuple[Block, ...]
@@ -71,16 +71,16 @@ class _Family(NamedTuple):
         return _Family(self.hashes.take(chosen), self.owners.take(chosen), self.ends.take(chosen))
 
 
-def features(*texts: str) -> Features:
+def features(text: str) -> Features:
+    """Return what the model looks at in a text."""
+    return features_of(cut(text))
+
+
+def features_of(texts: Cut) -> Features:
     """Return what the model looks at in texts, each as if it stood alone. Work and memory are linear in them.
 
     Several short texts cost little more than one: most of the time goes into calls, not into characters.
     """
-    return features_of(cut(*texts))
-
-
-def features_of(texts: Cut) -> Features:
-    """Return what the model looks at in texts that are cut."""
     tokens = tokens_of(texts)
     return Features(tokens, (_word_block(tokens), *_letter_blocks(texts, tokens.texts)))
 

@@ -1,8 +1,9 @@
 """The security screen: pure code that decides, before any model call, whether a text looks like an attack.
 
-A text is folded to plain letters (`folding`), hashed into n-grams of words and letters (`ngrams`), and a linear model
-weighs sentences and stretches of it (`model`); parts in disguise are read as well (`disguises`). One global threshold
-decides. An attack in a message is refused; in a document, which its sender did not write, it is taken out and flagged.
+A text is folded to plain letters (`folding`) and cut into tokens (`tokens`), parts in disguise are read as well
+(`disguises`), all of it is hashed into n-grams of words and letters (`ngrams`), and a linear model weighs sentences and
+stretches of it (`model`). One global threshold decides. An attack in a message is refused; in a document, which its
+sender did not write, it is taken out and flagged.
 
 The screen is one layer. It does not replace delimiting candidate text in prompts, and it reads words, not intent.
 """
