@@ -129,10 +129,11 @@ def fold(text: str) -> Folded:
     codes = _FOLD.take(raw, mode="clip")
     (places,) = codes.nonzero()
     codes = codes.take(places)
-    is_leet = _read_as_letters(codes)
+    kinds = _KIND.take(codes)
+    is_leet = _read_as_letters(codes, kinds)
     # One number says as much as another.
     codes[(codes >= ord("0")) & (codes <= ord("9"))] = ord("0")
-    folded = Folded(codes, places, _KIND.take(codes), is_leet)
+    folded = Folded(codes, places, kinds, is_leet)
     return _without_apostrophes(folded)
 
 
@@ -149,7 +150,7 @@ def _without_apostrophes(folded: Folded) -> Folded:
     return Folded(folded.codes.take(kept), folded.places.take(kept), folded.kinds.take(kept), folded.is_leet.take(kept))
 
 
-def _read_as_letters(codes: Codes) -> Mask:
+def _read_as_letters(codes: Codes, kinds: NDArray[np.uint8]) -> Mask:
     """Replace digits, signs and lookalikes by Latin letters in words that have some; return where it was no lookalike.
 
     There are few of them in most texts, so it is from each of them that its word is looked at.
@@ -160,8 +161,8 @@ def _read_as_letters(codes: Codes) -> Mask:
     if not len(costumes):
         return is_leet
     is_latin = (codes >= ord("a")) & (codes <= ord("z"))
-    costumes = costumes[_may_be_letter(codes, costumes, is_latin)]
-    is_gap = _KIND.take(codes) != WORD
+    costumes = _that_may_be_letters(costumes, codes, is_latin)
+    is_gap = kinds != WORD
     is_gap[costumes] = False
     gaps = np.concatenate([[-1], where(is_gap), [len(codes)]])
     word = is_gap.cumsum().take(costumes)
@@ -170,13 +171,15 @@ def _read_as_letters(codes: Codes) -> Mask:
     changed = costumes[has_latin]
     is_leet[changed] = codes[changed] < _FIRST_LOOKALIKE
     codes[changed] = letters[changed]
+    kinds[changed] = WORD
     return is_leet
 
 
-def _may_be_letter(codes: Codes, costumes: Places, is_latin: Mask) -> Mask:
-    """Whether each is anything but an exclamation mark, or a single one with a letter behind it."""
-    is_bang = codes == ord("!")
+def _that_may_be_letters(costumes: Places, codes: Codes, is_latin: Mask) -> Places:
+    """Leave out exclamation marks but single ones with a letter behind."""
+    is_bang = codes.take(costumes) == ord("!")
+    if not is_bang.any():
+        return costumes
     following = np.minimum(costumes + 1, len(codes) - 1)
-    is_single = is_latin[following] & ~(is_bang[costumes - 1] & (costumes > 0))
-    may_be: Mask = ~is_bang[costumes] | is_single
-    return may_be
+    is_doubled = (codes[costumes - 1] == ord("!")) & (costumes > 0)
+    return costumes[where(~is_bang | (is_latin[following] & ~is_doubled))]

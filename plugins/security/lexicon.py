@@ -81,8 +81,8 @@ def concepts_of(prefixes: Hashes, first: Numbers, last: Numbers, kinds: NDArray[
 def _look_up_words(words: Numbers, prefixes: Hashes, first: Numbers, *, last: Numbers, concepts: Numbers) -> None:
     if not len(words):
         return
-    begins = first[words]
-    letters = last[words] + 1 - begins
+    begins = first.take(words)
+    letters = last.take(words) + 1 - begins
     tried = np.minimum(letters, LONGEST)
     of_word = np.repeat(np.arange(len(words)), tried)
     length = np.arange(1, len(of_word) + 1) - (tried.cumsum() - tried).take(of_word)

@@ -109,7 +109,7 @@ def _word_families(tokens: Tokens) -> list[_Family]:
     owners = np.arange(len(words))
     pairs = words[:-1] * _SECOND + words[1:]
     spoken = where(tokens.kinds == WORD)
-    plain, stems = words[spoken], tokens.stems[spoken]
+    plain, stems = words.take(spoken), tokens.stems.take(spoken)
     triples = (plain[:-2] * _SECOND + plain[1:-1]) * _THIRD + plain[2:]
     firsts = stems * _SECOND
     families = [
@@ -123,16 +123,16 @@ def _word_families(tokens: Tokens) -> list[_Family]:
         (tokens.is_quoted, _QUOTED, _QUOTED_PAIR),
     ):
         such = where(is_such)
-        families.append(_Family(words[such] ^ word_salt, such, such))
+        families.append(_Family(words.take(such) ^ word_salt, such, such))
         such = such[such < len(pairs)]
-        families.append(_Family(pairs[such] ^ pair_salt, such, such + 1))
+        families.append(_Family(pairs.take(such) ^ pair_salt, such, such + 1))
     return families
 
 
 def _concept_families(tokens: Tokens) -> list[_Family]:
     """Return concepts, and two or three that stand near each other; words without a concept are passed over."""
     owners = where(tokens.concepts > 0)
-    concepts = tokens.concepts[owners].astype(np.uint64) * MIX
+    concepts = tokens.concepts.take(owners).astype(np.uint64) * MIX
     firsts = concepts * _SECOND
     families = [_Family(concepts ^ _CONCEPT, owners, owners)]
     for gap in CONCEPT_GAPS:
@@ -163,7 +163,9 @@ def _letter_blocks(texts: Cut, text_of_token: Places) -> list[Block]:
     for order in LETTER_ORDERS:
         hashes = hashes_of_runs(prefixes, order)
         hashes ^= _LETTERS + np.uint64(order)
-        is_whole = is_counted[: len(hashes)] & (text_of[: len(hashes)] == text_of[order - 1 :])
+        is_whole = is_counted[: len(hashes)]
+        if len(texts.seams):
+            is_whole = is_whole & (text_of[: len(hashes)] == text_of[order - 1 :])
         whole = slice(len(hashes)) if is_whole.all() else where(is_whole)
         blocks.append(Block(_table_places(hashes[whole]), owners[: len(hashes)][whole]))
     return blocks

@@ -39,13 +39,13 @@ class Cut:
     @property
     def is_letter(self) -> Mask:
         """Whether a token is a word of one letter: runs of these are words written with spaces between."""
-        is_letter: Mask = (self.first == self.last) & (self.folded.kinds[self.first] == WORD)
+        is_letter: Mask = (self.first == self.last) & (self.folded.kinds.take(self.first) == WORD)
         return is_letter
 
     def places(self, texts: Places) -> tuple[Places, Places]:
         """Return where tokens, which are of these texts, start and end in their own text; the end is exclusive."""
         begins = np.concatenate([[0], self.folded.places[self.seams] + 1]).take(texts)
-        return self.folded.places[self.first] - begins, self.folded.places[self.last] + 1 - begins
+        return self.folded.places.take(self.first) - begins, self.folded.places.take(self.last) + 1 - begins
 
 
 def cut(*texts: str) -> Cut:
@@ -112,9 +112,9 @@ def tokens_of(texts: Cut) -> Tokens:
     """Return what is known about the tokens of texts."""
     folded, first, last = texts.folded, texts.first, texts.last
     codes = folded.codes
-    heads = codes[first]
-    newlines = np.cumsum(folded.kinds == NEWLINE)
-    line = newlines[first]
+    heads = codes.take(first)
+    newlines = (folded.kinds == NEWLINE).cumsum()
+    line = newlines.take(first)
     opens_line = np.ones(len(first), dtype=np.bool_)
     opens_line[1:] = line[1:] != line[:-1]
     before = np.zeros_like(heads)
@@ -122,19 +122,19 @@ def tokens_of(texts: Cut) -> Tokens:
     is_sentence_start = opens_line | (_is_any(before, _ENDS) & ~_is_any(heads, _ENDS))
     leet = np.concatenate([[0], folded.is_leet.cumsum()])
     prefixes = prefixes_of(codes)
-    number = texts.texts
+    number, kinds = texts.texts, folded.kinds.take(first)
     starts, ends = texts.places(number)
     return Tokens(
         starts=starts,
         ends=ends,
         hashes=hashes_between(prefixes, first, last + 1),
         stems=hashes_between(prefixes, first, np.minimum(first + STEM_LETTERS, last + 1)),
-        kinds=folded.kinds[first],
-        concepts=concepts_of(prefixes, first, last, folded.kinds[first]),
+        kinds=kinds,
+        concepts=concepts_of(prefixes, first, last, kinds),
         is_opening=is_sentence_start | _is_any(before, _OPENERS),
         is_sentence_start=is_sentence_start,
         is_quoted=_quoted((heads == ord('"')) | (heads == ord("'")), opens_line),
-        leet=leet[last + 1] - leet[first],
+        leet=leet.take(last + 1) - leet.take(first),
         texts=number,
     )
 
@@ -153,8 +153,8 @@ def _quoted(is_quote: Mask, opens_line: Mask) -> Mask:
     line = opens_line.cumsum() - 1
     starts = where(opens_line)
     ends = np.append(starts[1:], len(line)) - 1
-    before: Places = (count[starts] - is_quote[starts])[line]
+    before: Places = (count[starts] - is_quote[starts]).take(line)
     inside: Places = count - before
-    total: Places = count[ends][line] - before
+    total: Places = count[ends].take(line) - before
     is_quoted: Mask = ((inside & 1) == 1) & (inside < total) & ~is_quote
     return is_quoted
