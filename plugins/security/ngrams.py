@@ -14,22 +14,23 @@ from plugins.security.folding import NEWLINE, SPACE, WORD, Mask, Places, where
 from plugins.security.hashing import FOLD_DOWN, MIX, Hashes, hashes_of_runs, prefixes_of
 from plugins.security.tokens import Cut, Tokens, cut, tokens_of
 
-BITS = 18
+BITS = 20
 """The table has two to this power of places; features that share one are weighed together."""
 
-LETTER_ORDERS = (3, 4, 5)
+LONGEST_PERIOD = 8
+"""How many tokens later a repetition still counts as one."""
+LETTERS = 5
+"""Letters in a row that are looked at together, across words as well."""
 LONGEST_WORD = 60
 """Letters of a token whose n-grams count: what is longer is no word, and repeats itself without saying more."""
 CONCEPT_GAPS = (1, 2, 3)
 CONCEPT_REACH = 10
 """How many tokens concepts that are looked at together may span."""
-NEAR_GAPS = (1, 2, 3)
-"""How far apart two stems may stand to be looked at together."""
 
 _SECOND, _THIRD = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 _TABLE_SHIFT = np.uint64(64 - BITS)
-_WORDS, _PAIRS, _TRIPLES, _NEAR, _OPENING, _OPENING_PAIR, _QUOTED, _QUOTED_PAIR, _CONCEPT, _CONCEPTS, _LETTERS = (
-    np.uint64(0x1000193 * (number + 1)) for number in range(11)
+_WORDS, _PAIRS, _STEMS, _OPENING, _OPENING_PAIR, _QUOTED, _QUOTED_PAIR, _CONCEPT, _CONCEPTS, _LETTERS = (
+    np.uint64(0x1000193 * (number + 1)) for number in range(10)
 )
 
 
@@ -38,6 +39,11 @@ class Block(NamedTuple):
 
     table_places: Places
     owners: Places
+
+    def without(self, tokens: Mask) -> "Block":
+        """Return the features that none of these tokens owns."""
+        kept = where(~tokens.take(self.owners))
+        return Block(self.table_places.take(kept), self.owners.take(kept))
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,21 @@ def features_of(texts: Cut) -> Features:
     Several short texts cost little more than one: most of the time goes into calls, not into characters.
     """
     tokens = tokens_of(texts)
-    return Features(tokens, (_word_block(tokens), *_letter_blocks(texts, tokens.texts)))
+    blocks = [_word_block(tokens), _letter_block(texts, tokens.texts)]
+    is_repeated = _is_repeated(tokens)
+    if is_repeated.any():
+        blocks = [block.without(is_repeated) for block in blocks]
+    return Features(tokens, tuple(blocks))
+
+
+def _is_repeated(tokens: Tokens) -> Mask:
+    """Whether a token and the one before it were said a few tokens ago: who repeats himself says no more."""
+    words, texts = tokens.hashes, tokens.texts
+    is_repeated = np.zeros(len(words), dtype=np.bool_)
+    for period in range(1, LONGEST_PERIOD + 1):
+        is_same = (words[period:] == words[:-period]) & (texts[period:] == texts[:-period])
+        is_repeated[period + 1 :] |= is_same[1:] & is_same[:-1]
+    return is_repeated
 
 
 def _word_block(tokens: Tokens) -> Block:
@@ -104,19 +124,16 @@ def _table_places(hashes: Hashes) -> Places:
 
 
 def _word_families(tokens: Tokens) -> list[_Family]:
-    """Return words, pairs, triples, pairs with others between, openings, and all that again inside quotes."""
+    """Return words, pairs, pairs of stems, openings, and words and pairs once more where they open or are quoted."""
     words = tokens.hashes
     owners = np.arange(len(words))
     pairs = words[:-1] * _SECOND + words[1:]
     spoken = where(tokens.kinds == WORD)
-    plain, stems = words.take(spoken), tokens.stems.take(spoken)
-    triples = (plain[:-2] * _SECOND + plain[1:-1]) * _THIRD + plain[2:]
-    firsts = stems * _SECOND
+    stems = tokens.stems.take(spoken)
     families = [
         _Family(words ^ _WORDS, owners, owners),
         _Family(pairs ^ _PAIRS, owners[:-1], owners[1:]),
-        _Family(triples ^ _TRIPLES, spoken[:-2], spoken[2:]),
-        *(_Family((firsts[:-gap] + stems[gap:]) ^ _NEAR, spoken[:-gap], spoken[gap:]) for gap in NEAR_GAPS),
+        _Family((stems[:-1] * _SECOND + stems[1:]) ^ _STEMS, spoken[:-1], spoken[1:]),
     ]
     for is_such, word_salt, pair_salt in (
         (tokens.is_opening, _OPENING, _OPENING_PAIR),
@@ -143,29 +160,28 @@ def _concept_families(tokens: Tokens) -> list[_Family]:
     return [*families, triples.only(triples.ends - triples.owners <= CONCEPT_REACH)]
 
 
-def _letter_blocks(texts: Cut, text_of_token: Places) -> list[Block]:
+def _letter_block(texts: Cut, text_of_token: Places) -> Block:
     """Return letter n-grams, across words as well; whatever lies between two words is one space."""
     folded, first = texts.folded, texts.first
     if not len(first):
-        return []
+        return Block(first, first)
     is_space = (folded.kinds == SPACE) | (folded.kinds == NEWLINE)
     is_kept = ~is_space
     is_kept[1:] |= ~is_space[:-1]
     is_kept[texts.seams] = False
+    # The third and later of equal characters say no more than two.
+    repeats = folded.codes[1:] == folded.codes[:-1]
+    is_kept[2:] &= ~(repeats[1:] & repeats[:-1])
     kept = where(is_kept)
     begins_token = np.zeros(len(is_space), dtype=np.int64)
     begins_token[first] = 1
     owners = (begins_token.cumsum() - 1).take(kept)
-    prefixes = prefixes_of(np.where(is_space, ord(" "), folded.codes).take(kept))
-    is_counted = kept - first.take(owners) < LONGEST_WORD
-    text_of = text_of_token.take(owners)
-    blocks = []
-    for order in LETTER_ORDERS:
-        hashes = hashes_of_runs(prefixes, order)
-        hashes ^= _LETTERS + np.uint64(order)
-        is_whole = is_counted[: len(hashes)]
-        if len(texts.seams):
-            is_whole = is_whole & (text_of[: len(hashes)] == text_of[order - 1 :])
-        whole = slice(len(hashes)) if is_whole.all() else where(is_whole)
-        blocks.append(Block(_table_places(hashes[whole]), owners[: len(hashes)][whole]))
-    return blocks
+    hashes = hashes_of_runs(prefixes_of(np.where(is_space, ord(" "), folded.codes).take(kept)), LETTERS)
+    hashes ^= _LETTERS
+    count = len(hashes)
+    is_counted = kept[:count] - first.take(owners[:count]) < LONGEST_WORD
+    if len(texts.seams):
+        text_of = text_of_token.take(owners)
+        is_counted &= text_of[:count] == text_of[LETTERS - 1 :]
+    counted = slice(count) if is_counted.all() else where(is_counted)
+    return Block(_table_places(hashes[counted]), owners[:count][counted])

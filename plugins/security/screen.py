@@ -1,9 +1,9 @@
 """The security screen: pure code that decides, before any model call, whether a text looks like an attack.
 
 A text is folded to plain letters (`folding`) and cut into tokens (`tokens`), parts in disguise are read as well
-(`disguises`), all of it is hashed into n-grams of words and letters (`ngrams`), and a linear model weighs sentences and
-stretches of it (`model`). One global threshold decides. An attack in a message is refused; in a document, which its
-sender did not write, it is taken out and flagged.
+(`disguises`), all of it is hashed into n-grams of words and letters (`ngrams`), and a linear model weighs stretches of
+it (`model`). One global threshold decides. An attack in a message is refused; in a document, which its sender did not
+write, it is taken out and flagged.
 
 The screen is one layer. It does not replace delimiting candidate text in prompts, and it reads words, not intent.
 """
@@ -11,7 +11,7 @@ The screen is one layer. It does not replace delimiting candidate text in prompt
 from dataclasses import dataclass
 
 from plugins.security.characters import hidden_payload, hides_text, shows_nothing, without_invisible
-from plugins.security.findings import LOGITS_TO_SCORE, Finding, findings_in, weigh
+from plugins.security.findings import Finding, findings_in, weigh
 from plugins.security.markup import without_hidden_markup
 from plugins.security.model import Model, read
 from plugins.security.reasons import Reason
@@ -68,9 +68,9 @@ def screen(text: str, *, max_characters: int, model: Model = SHIPPED) -> Verdict
     if not payload and shows_nothing(text):
         return Verdict(THRESHOLD, (Reason.EMPTY,))
     found = [finding for part in (_unquoted(text), payload) if part for finding in findings_in(part, model)]
-    found.sort(key=lambda finding: -finding.logit)
-    score = round(_score(found[0].logit), 3) if found else 0.0
-    speaking = [finding for finding in found if finding.logit >= 0] or (found[:1] if score else [])
+    found.sort(key=lambda finding: -finding.margin)
+    score = round(_score(found[0].margin), 3) if found else 0.0
+    speaking = [finding for finding in found if finding.margin >= 0] or (found[:1] if score else [])
     reasons = tuple(dict.fromkeys(reason for finding in speaking for reason in finding.reasons))
     if hides_text(text):
         named = reasons if score >= THRESHOLD else ()
@@ -114,18 +114,19 @@ def _spans_to_remove(text: str, model: Model) -> list[Finding]:
     attacks = [
         finding
         for finding in weighed.beside_windows()
-        if finding.logit >= 0 and taken.claims(finding.start, finding.end)
+        if finding.margin >= 0 and taken.claims(finding.start, finding.end)
     ]
-    attacks += weighed.findings([number for number, *span in weighed.shortest_first(0) if taken.claims(*span)])
+    parts = weighed.with_sentences()
+    attacks += parts.findings([number for number, *span in parts.shortest_first(0) if taken.claims(*span)])
     if not attacks:
         return []
     starts, ends = {finding.start for finding in attacks}, {finding.end for finding in attacks}
     beside = [
         number
-        for number, start, end in weighed.shortest_first(_logit(LINGERING))
+        for number, start, end in parts.shortest_first(LINGERING - THRESHOLD)
         if (_before(text, start) in ends or _after(text, end) in starts) and taken.claims(start, end)
     ]
-    return sorted((*attacks, *weighed.findings(beside)), key=lambda finding: finding.start)
+    return sorted((*attacks, *parts.findings(beside)), key=lambda finding: finding.start)
 
 
 def _before(text: str, place: int) -> int:
@@ -166,9 +167,5 @@ def _without(text: str, spans: list[Finding]) -> str:
     return "".join([*parts, text[shown:]])
 
 
-def _score(logit: float) -> float:
-    return max(0.0, THRESHOLD + logit / LOGITS_TO_SCORE)
-
-
-def _logit(score: float) -> float:
-    return (score - THRESHOLD) * LOGITS_TO_SCORE
+def _score(margin: float) -> float:
+    return max(0.0, THRESHOLD + margin)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from plugins.security.model import windows
+from plugins.security.model import sentences, stretches
 from plugins.security.ngrams import Features, features, features_of
 from plugins.security.tokens import cut, joined
 
@@ -27,9 +27,11 @@ def features_by_text(found: Features) -> dict[int, list[tuple[int, int]]]:
 
 def windows_by_text(found: Features) -> dict[int, list[tuple[int, int]]]:
     """Return the windows of each text as places in it."""
-    tokens, spans = found.tokens, windows(found)
+    tokens, kinds = found.tokens, (stretches(found), sentences(found))
     by_text: dict[int, list[tuple[int, int]]] = {}
-    for first, end in zip(spans.first.tolist(), spans.end.tolist(), strict=True):
+    for first, end in (
+        (*pair,) for spans in kinds for pair in zip(spans.first.tolist(), spans.end.tolist(), strict=True)
+    ):
         assert tokens.texts[first] == tokens.texts[end - 1]
         place = (int(tokens.starts[first]), int(tokens.ends[end - 1]))
         by_text.setdefault(int(tokens.texts[first]), []).append(place)

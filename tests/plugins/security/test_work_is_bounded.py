@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from plugins.security import characters, disguises, encodings, forgeries, markup
 from plugins.security.disguises import MOST_CHARACTERS, MOST_CHARACTERS_IN_ALL, MOST_READINGS, passages
-from plugins.security.folding import Places
-from plugins.security.model import Model, Windows
+from plugins.security.model import Model, Sums, Windows
 from plugins.security.ngrams import Features
 from plugins.security.screen import SHIPPED, neutralise, screen
 from tests.security.timing import hostile_texts
@@ -25,8 +24,8 @@ from tests.security.timing import hostile_texts
 CHARACTERS = 8_000
 MOST_GROWTH = 2.3
 """Quadratic work would grow fourfold, linear twofold."""
-MOST_FEATURES_OF_CHARACTER, MOST_WINDOWS_OF_CHARACTER = 18, 4
-"""Three letter n-grams and what a token owns; and windows that begin at a token, if every character is one."""
+MOST_FEATURES_OF_CHARACTER, MOST_WINDOWS_OF_CHARACTER = 14, 1
+"""A letter n-gram and what a token owns; and a stretch that begins at a token, if every character is one."""
 UNITS = st.text(min_size=1, max_size=12) | st.sampled_from(
     ["a ", "a. ", "&#65;", "%41", "41 ", "QUJD", "a b c d e, ", "tpmorp ", "<!--", "[INST]\n", "e\u0301", "指令"]
 )
@@ -39,13 +38,13 @@ class CountingModel(Model):
     features: list[int] = field(default_factory=list)
     windows: list[int] = field(default_factory=list)
 
-    def weigh(self, found: Features) -> NDArray[np.float64]:
+    def weigh(self, found: Features) -> Sums:
         self.features.append(len(found.owners))
         return super().weigh(found)
 
-    def logits(self, sums: NDArray[np.float64], spans: Windows, texts: Places) -> NDArray[np.float64]:
+    def margins(self, sums: Sums, spans: Windows) -> NDArray[np.float64]:
         self.windows.append(len(spans.first))
-        return super().logits(sums, spans, texts)
+        return super().margins(sums, spans)
 
     @property
     def work(self) -> int:
@@ -53,7 +52,7 @@ class CountingModel(Model):
 
 
 def counting() -> CountingModel:
-    return CountingModel(SHIPPED.weights, SHIPPED.reasons, SHIPPED.bias)
+    return CountingModel(SHIPPED.weights, SHIPPED.step, SHIPPED.rarity, SHIPPED.reasons, SHIPPED.bias)
 
 
 def work_of_screening(text: str) -> int:
