@@ -64,7 +64,7 @@ def main() -> int:
 
 def _serve(settings: Settings, listener: socket.socket) -> int:
     # Only now: importing Semantic Kernel takes a second, which a wrong setting or a waiting debugger should not.
-    from app.main import create_app  # noqa: PLC0415
+    from app.main import create_app, end_turns  # noqa: PLC0415
 
     try:
         app = create_app(settings)
@@ -73,12 +73,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         return 3
     asyncio.run(_reach_database(settings))
 
-    async def end_turns() -> None:
-        await app.state.runner.stop()
-        await app.state.comparison.stop()
-
     config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
-    server = _Server(config, end_turns)
+    server = _Server(config, lambda: end_turns(app))
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again for the handler it found. Being told to stop is no failure.
         signal.signal(number, server.handle_exit)

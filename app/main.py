@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -52,6 +54,7 @@ from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.turn import TurnLimits
 from app.providers.base import Provider
+from app.providers.offline.provider import OfflineProvider
 from app.providers.registry import active_provider
 from app.usage.endpoints import router as usage_router
 from app.usage.ledger import LedgerService
@@ -63,13 +66,38 @@ METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 logger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Plugins:
+    """What the plugin folders hold, and what is made of it. No turn changes it, so that applications may share it."""
+
+    bank: QuestionBank
+    search: BankSearch
+    offline: OfflineProvider
+    catalog: Catalog
+
+    @classmethod
+    def load(cls, plugins_dir: Path) -> "Plugins":
+        """Read every folder.
+
+        Raises:
+            CatalogError: a plugin folder or the question bank has a gap.
+        """
+        bank = QuestionBank.load(plugins_dir)
+        return cls(
+            bank=bank,
+            search=BankSearch(bank),
+            offline=OfflineProvider(bank),
+            catalog=load_catalog(plugins_dir, bank),
+        )
+
+
 def create_app(
-    settings: Settings, *, bank: QuestionBank | None = None, passwords: PasswordHasher | None = None
+    settings: Settings, *, plugins: Plugins | None = None, passwords: PasswordHasher | None = None
 ) -> FastAPI:
     """Make the application for these settings. It opens its database when it starts.
 
-    `bank` is that of `PLUGINS_DIR` where it has been read already. `passwords` replaces the usual hasher, for tests
-    that have no time for it; no setting does.
+    `plugins` are those of `PLUGINS_DIR` where they have been read already. `passwords` replaces the usual hasher, for
+    tests that have no time for it; no setting does.
 
     Raises:
         CatalogError: a plugin folder or the question bank has a gap.
@@ -87,10 +115,10 @@ def create_app(
     )
     app.state.settings = settings
     app.state.passwords = passwords
-    bank = bank or QuestionBank.load(settings.plugins_dir)
-    app.state.bank_search = BankSearch(bank)
-    app.state.catalog = load_catalog(settings.plugins_dir, bank)
-    app.state.provider = active_provider(settings, bank)
+    plugins = plugins or Plugins.load(settings.plugins_dir)
+    app.state.bank_search = plugins.search
+    app.state.catalog = plugins.catalog
+    app.state.provider = active_provider(settings, plugins.offline)
     app.include_router(accounts_router)
     for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
         # Whoever adds a route here need not think of it: without a sign-in there is no answer.
@@ -187,6 +215,12 @@ def _turn_limits(settings: Settings) -> TurnLimits:
         handoffs=settings.max_handoffs_per_turn,
         model_calls=settings.max_model_calls_per_turn,
     )
+
+
+async def end_turns(app: FastAPI) -> None:
+    """Stop what calls models, while clients are still there to be told."""
+    await app.state.runner.stop()
+    await app.state.comparison.stop()
 
 
 async def healthz() -> dict[str, str]:

@@ -53,6 +53,15 @@ class Accounts:
             return Caller(LOCAL_USER_ID)
         return await self._sign_ins.sessions.caller(token)
 
+    async def check(self, caller: Caller) -> None:
+        """Look whether the caller is still signed in.
+
+        Raises:
+            Unauthorized: their sign-in has ended. Not in local mode.
+        """
+        if self._sign_ins is not None:
+            await self._sign_ins.sessions.check(caller)
+
     @property
     def sign_ins(self) -> SignIns:
         """What people do with their accounts.

@@ -23,3 +23,18 @@ def normalised_email(text: str) -> str:
     with suppress(EmailNotValidError):
         plain = validate_email(plain, check_deliverability=False).normalized
     return plain.lower()
+
+
+def mailing_address(email: str) -> str:
+    """The address as every mail server takes it, with its domain in ASCII.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    checked = validate_email(email, check_deliverability=False)
+    return f"{checked.local_part}@{checked.ascii_domain}"
+
+
+def is_mailable(email: str) -> bool:
+    """Whether every mail server can deliver to the address; of what stands before the @, few take more than ASCII."""
+    return normalised_email(email).rpartition("@")[0].isascii()

@@ -1,5 +1,7 @@
 """Who calls, and the routes by which people sign in and out. One service call each."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -69,6 +71,14 @@ async def current_owner(caller: CallerDep) -> UUID:
 
 OwnerDep = Annotated[UUID, Depends(current_owner)]
 """The id that every service call about somebody's data takes; nothing else decides whose data it is."""
+
+
+def sign_in_check(accounts: AccountsDep, caller: CallerDep) -> Callable[[], Awaitable[None]]:
+    """Whether the caller is still signed in, for an answer that takes long: raises Unauthorized if not."""
+    return partial(accounts.check, caller)
+
+
+SignInCheckDep = Annotated[Callable[[], Awaitable[None]], Depends(sign_in_check)]
 
 
 def client_address(request: Request) -> str | None:

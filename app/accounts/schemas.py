@@ -6,12 +6,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr
 
-from app.accounts.emails import LONGEST_ADDRESS
-from app.accounts.models import AuditEvent, ExternalIdentity, User
+from app.accounts.emails import LONGEST_ADDRESS, is_mailable
+from app.accounts.models import User
 from app.accounts.passwords import LONGEST_INPUT, MAX_CHARACTERS, MIN_CHARACTERS
 from app.accounts.sessions import Tokens
 from app.core.config import AuthMode
 from app.core.plain_text import unstorable
+from app.core.schemas import Shown
 
 
 def _storable(value: SecretStr) -> SecretStr:
@@ -43,6 +44,15 @@ def _not_too_long(value: object) -> object:
 Address = Annotated[EmailStr, BeforeValidator(_not_too_long), Field(json_schema_extra={"maxLength": LONGEST_ADDRESS})]
 
 
+def _mailable(value: str) -> str:
+    if not is_mailable(value):
+        raise ValueError("must be plain ASCII before the @: many mail servers deliver to nobody else")
+    return value
+
+
+NewAddress = Annotated[Address, AfterValidator(_mailable)]
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -50,7 +60,7 @@ class _Request(BaseModel):
 class RegisterRequest(_Request):
     """A new account."""
 
-    email: Address
+    email: NewAddress
     password: NewPassword
 
 
@@ -132,17 +142,12 @@ class Me(UserPublic):
     auth_mode: AuthMode
 
 
-class IdentityPublic(BaseModel):
+class IdentityPublic(Shown):
     """Who the user is at an identity provider."""
 
     issuer: str
     subject: str
     created_at: datetime
-
-    @classmethod
-    def of(cls, row: ExternalIdentity) -> Self:
-        """The identity as the export shows it."""
-        return cls.model_validate(row, from_attributes=True)
 
 
 class SignInPublic(BaseModel):
@@ -152,18 +157,13 @@ class SignInPublic(BaseModel):
     expires_at: Annotated[datetime, Field(description="If it is not used before")]
 
 
-class AuditPublic(BaseModel):
+class AuditPublic(Shown):
     """What the audit has of the user."""
 
     kind: str
     client_address: str | None
     details: dict[str, object]
     created_at: datetime
-
-    @classmethod
-    def of(cls, row: AuditEvent) -> Self:
-        """The event as the export shows it."""
-        return cls.model_validate(row, from_attributes=True)
 
 
 class AccountExport(BaseModel):

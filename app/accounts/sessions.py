@@ -65,11 +65,19 @@ class Sessions:
             Unauthorized: it is no good token, its sign-in has ended or its user is gone.
         """
         caller = self._access_tokens.read(token)
+        await self.check(caller)
+        return caller
+
+    async def check(self, caller: Caller) -> None:
+        """Look whether the caller is still signed in, however old the token is they came with.
+
+        Raises:
+            Unauthorized: the sign-in has ended or its user is gone.
+        """
         async with self._database.reading() as session:
             is_signed_in = await repository.is_signed_in(session, caller.user_id, caller.session_id)
         if not is_signed_in:
             raise Unauthorized("This sign-in has ended. Sign in again at POST /api/v1/auth/token.")
-        return caller
 
     def begin(self, session: AsyncSession, user_id: UUID) -> Tokens:
         """A new family, in the caller's transaction, which holds the user."""

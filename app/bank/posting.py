@@ -1,10 +1,10 @@
 """A job description as the offline engine reads it: lines with weights, and verbatim fragments of a length to quote."""
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 MAX_FRAGMENT_CHARACTERS = 160
 LIST_CHARACTERS = 70
@@ -247,11 +247,18 @@ class Posting:
             is_first = False
 
 
+@lru_cache(maxsize=256)
 def is_beside_the_duties(line: str, fragment: str) -> bool:
-    """Whether a fragment of a line is a header, a contact, or about pay, equipment, benefits, history or others."""
-    return any(words.search(fragment) for words in (_BESIDE_THE_DUTIES, _EMPLOYER_TALK, _NOT_ASKED)) or bool(
-        _HEADER.search(line)
-    )
+    """Whether a fragment of a line is a header, a contact, or about pay, equipment, benefits, history or others.
+
+    Remembered, because every skill and every theme of a fragment asks again.
+    """
+    return any(words.search(fragment) for words in (_BESIDE_THE_DUTIES, _EMPLOYER_TALK, _NOT_ASKED)) or _is_header(line)
+
+
+@lru_cache(maxsize=16)
+def _is_header(line: str) -> bool:
+    return _HEADER.search(line) is not None
 
 
 def reads_like_a_duty(line: Line, fragment: str, *, is_terse: bool = False) -> bool:
@@ -295,16 +302,31 @@ def _section_weight(heading: str) -> int | None:
     return ASIDE_WEIGHT if _ASIDES.search(heading) else None
 
 
+@lru_cache(maxsize=16)
+def _cuts(text: str, boundary: re.Pattern[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Where the boundaries of a line start and end.
+
+    Looked for once: a line of thousands of words without a full stop is asked about at every skill that it names.
+    """
+    found = [match.span() for match in boundary.finditer(text)]
+    return tuple(start for start, _ in found), tuple(end for _, end in found)
+
+
 def _around(text: str, boundary: re.Pattern[str], low: int, high: int) -> tuple[int, int]:
-    left = max((match.end() for match in boundary.finditer(text, 0, low)), default=0)
-    right = next((match.start() for match in boundary.finditer(text, high)), len(text))
-    return left, right
+    starts, ends = _cuts(text, boundary)
+    before, after = bisect_right(ends, low) - 1, bisect_left(starts, high)
+    left = ends[before] if before >= 0 else 0
+    if boundary.fullmatch(text, max(low - 1, 0), low):
+        # A bracket or comma right before the place, with no space in between.
+        left = low
+    return left, starts[after] if after < len(starts) else len(text)
 
 
 def _clauses_around(text: str, low: int, high: int) -> str:
     """The clause around the place, grown by whole clauses to the right, then to the left, while it stays short."""
     left, right = _around(text, _CLAUSE_END, low, high)
-    for cut in [match.start() for match in _CLAUSE_END.finditer(text, right + 1)]:
+    starts, _ = _cuts(text, _CLAUSE_END)
+    for cut in starts[bisect_left(starts, right + 1) :]:
         if cut - left > MAX_FRAGMENT_CHARACTERS:
             break
         right = cut

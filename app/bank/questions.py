@@ -10,11 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.core.errors import CatalogError
+from app.core.yaml_text import parsed_yaml
 
 BANK_FOLDER = "questions"
-
-_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The C one reads the whole bank in a tenth of the time; not every installation of PyYAML has it."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -160,7 +158,7 @@ def _read_type(folder: Path) -> tuple[BankQuestion, ...]:
 
 def _read(path: Path, level: ExperienceLevel) -> tuple[BankQuestion, ...]:
     try:
-        items = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader either way
+        items = parsed_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} is not valid YAML: {error}") from error
     if items is None:

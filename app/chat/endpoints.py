@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
-from app.accounts.endpoints import OwnerDep
+from app.accounts.endpoints import OwnerDep, SignInCheckDep
 from app.chat import sse
 from app.chat.comparison import ComparisonService
 from app.chat.schemas import CatalogPublic, ChatReply, ChatRequest, ComparePublic, CompareRequest
@@ -74,12 +74,9 @@ CHAT_LINKS = {
 }
 """Where the ids of a reply lead, for clients and tests that follow the document."""
 
-CHAT_PROBLEMS = problems(
+MODEL_PROBLEMS = (
     InvalidRequest,
     InputRejected,
-    NotFound,
-    TurnInProgress,
-    IdempotencyConflict,
     TurnStopped,
     BodyTooLarge,
     RateLimited,
@@ -90,13 +87,14 @@ CHAT_PROBLEMS = problems(
     TurnInterrupted,
     TurnTimeout,
 )
+"""What can become of a request that a model answers."""
 
 
 @router.post(
     "/chat",
     response_model=ChatReply,
     responses={
-        **CHAT_PROBLEMS,
+        **problems(*MODEL_PROBLEMS, NotFound, TurnInProgress, IdempotencyConflict),
         200: {"content": {EVENT_STREAM: {}}, "description": "The reply, or the turn's events", "links": CHAT_LINKS},
     },
     tags=["chat"],
@@ -105,6 +103,7 @@ async def chat(
     body: ChatRequest,
     service: ChatServiceDep,
     owner_id: OwnerDep,
+    check: SignInCheckDep,
     *,
     accept: Annotated[str, Header(description="`text/event-stream` streams the turn")] = "application/json",
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
@@ -113,8 +112,8 @@ async def chat(
     turn_id = await service.start(body, owner_id=owner_id, idempotency_key=idempotency_key)
     if EVENT_STREAM in accept.lower():
         limits = await service.limit_headers(owner_id=owner_id)
-        return event_stream(await service.follow(turn_id, owner_id=owner_id), limits)
-    outcome = await service.outcome(turn_id, owner_id=owner_id)
+        return event_stream(await service.follow(turn_id, owner_id=owner_id, check=check), limits)
+    outcome = await service.outcome(turn_id, owner_id=owner_id, check=check)
     return outcome_response(outcome, await service.limit_headers(owner_id=owner_id))
 
 
@@ -138,10 +137,12 @@ async def follow_turn(
     turn_id: UUID,
     service: ChatServiceDep,
     owner_id: OwnerDep,
+    check: SignInCheckDep,
+    *,
     last_event_id: Annotated[int, Header(ge=0, le=MAX_SEQ)] = 0,
 ) -> Response:
-    """The turn's events after `Last-Event-ID`, then live to the last one."""
-    return event_stream(await service.follow(turn_id, owner_id=owner_id, after=last_event_id))
+    """The turn's events after `Last-Event-ID`, then live to the last one, or until the sign-in ends."""
+    return event_stream(await service.follow(turn_id, owner_id=owner_id, check=check, after=last_event_id))
 
 
 @router.post(
@@ -157,19 +158,7 @@ async def cancel_turn(turn_id: UUID, service: ChatServiceDep, owner_id: OwnerDep
 
 @router.post(
     "/compare",
-    responses=problems(
-        InvalidRequest,
-        InputRejected,
-        BodyTooLarge,
-        RateLimited,
-        BudgetExhausted,
-        ProviderError,
-        OutputWithheld,
-        ProviderUnavailable,
-        TurnStopped,
-        TurnInterrupted,
-        TurnTimeout,
-    ),
+    responses=problems(*MODEL_PROBLEMS),
     tags=["chat"],
 )
 async def compare_techniques(

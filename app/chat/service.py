@@ -22,7 +22,7 @@ from app.chat.schemas import (
 from app.conversations.models import MessageRole, TurnStatus
 from app.conversations.opening import OpenedTurn, TurnOpening
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import LoggedEvent
+from app.conversations.turn_log import LoggedEvent, ReaderCheck
 from app.core.canary import canary_for
 from app.core.config import Settings
 from app.core.errors import GreenroomError, NotFound, TurnNotRunning
@@ -89,18 +89,21 @@ class ChatService:
             self._runner.start(task, owner_id=owner_id, conversation_id=opened.conversation_id, flags=documents.flags)
         return opened.turn_id
 
-    async def follow(self, turn_id: UUID, *, owner_id: UUID, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
+    async def follow(
+        self, turn_id: UUID, *, owner_id: UUID, check: ReaderCheck, after: int = 0
+    ) -> AsyncIterator[LoggedEvent | None]:
         """See `ConversationService.follow`."""
-        return await self._conversations.follow(turn_id, owner_id=owner_id, after=after)
+        return await self._conversations.follow(turn_id, owner_id=owner_id, after=after, check=check)
 
-    async def outcome(self, turn_id: UUID, *, owner_id: UUID) -> LoggedEvent:
+    async def outcome(self, turn_id: UUID, *, owner_id: UUID, check: ReaderCheck) -> LoggedEvent:
         """Wait for the turn's last event.
 
         Raises:
             NotFound: the owner has no such turn, or the conversation was deleted meanwhile.
+            Unauthorized: the sign-in has ended meanwhile. The turn runs on.
         """
         last: LoggedEvent | None = None
-        async for event in await self._conversations.follow(turn_id, owner_id=owner_id):
+        async for event in await self.follow(turn_id, owner_id=owner_id, check=check):
             last = event or last
         if last is None or not last.is_last:
             raise NotFound("The turn was deleted while it ran.")

@@ -7,12 +7,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.bank.questions import ExperienceLevel
-from app.conversations.models import Conversation, Message, MessageRole, Turn, TurnStatus
-from app.orchestration.questions import Question, QuestionSet
+from app.conversations.models import MessageRole, Turn, TurnStatus
+from app.core.schemas import Shown
+from app.orchestration.questions import Question
 from app.usage.schemas import Usage
 
 
-class QuestionSetPublic(BaseModel):
+class QuestionSetPublic(Shown):
     """One revision of a question set."""
 
     id: UUID
@@ -23,13 +24,8 @@ class QuestionSetPublic(BaseModel):
     questions: list[Question]
     recommendations: list[str]
 
-    @classmethod
-    def of(cls, question_set: QuestionSet) -> Self:
-        """The set as the API shows it."""
-        return cls.model_validate(question_set, from_attributes=True)
 
-
-class MessagePublic(BaseModel):
+class MessagePublic(Shown):
     """A message as the conversation shows it."""
 
     id: UUID
@@ -39,13 +35,8 @@ class MessagePublic(BaseModel):
     text: str
     created_at: datetime
 
-    @classmethod
-    def of(cls, row: Message) -> Self:
-        """The message as the API shows it."""
-        return cls.model_validate(row, from_attributes=True)
 
-
-class ConversationSummary(BaseModel):
+class ConversationSummary(Shown):
     """A line of the list of conversations."""
 
     id: UUID
@@ -54,11 +45,6 @@ class ConversationSummary(BaseModel):
     experience_level: ExperienceLevel | None
     created_at: datetime
     updated_at: datetime
-
-    @classmethod
-    def of(cls, row: Conversation) -> Self:
-        """The conversation as the list shows it."""
-        return cls.model_validate(row, from_attributes=True)
 
 
 class ConversationPage(BaseModel):
@@ -101,7 +87,7 @@ class TurnPublic(BaseModel):
         return cls(**fields, reply=reply, problem=problem)
 
 
-class TurnRecord(BaseModel):
+class TurnRecord(Shown):
     """A turn without its reply, which stands among the messages."""
 
     id: UUID
@@ -110,11 +96,6 @@ class TurnRecord(BaseModel):
     model: str
     started_at: datetime
     finished_at: datetime | None
-
-    @classmethod
-    def of(cls, row: Turn) -> Self:
-        """The turn as an export shows it."""
-        return cls.model_validate(row, from_attributes=True)
 
 
 class ConversationRecord(ConversationDetail):

@@ -25,7 +25,7 @@ from app.conversations.schemas import (
     TurnPublic,
     TurnRecord,
 )
-from app.conversations.turn_log import LoggedEvent, LogLine, TurnLogSignal, log_line
+from app.conversations.turn_log import LoggedEvent, LogLine, ReaderCheck, TurnLogSignal, log_line
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress, TurnInterrupted
@@ -172,15 +172,17 @@ class ConversationService:
             problem=data if turn.status == TurnStatus.FAILED else None,
         )
 
-    async def follow(self, turn_id: UUID, *, owner_id: UUID, after: int = 0) -> AsyncIterator[LoggedEvent | None]:
-        """Check that the turn exists, then follow its log.
+    async def follow(
+        self, turn_id: UUID, *, owner_id: UUID, after: int = 0, check: ReaderCheck | None = None
+    ) -> AsyncIterator[LoggedEvent | None]:
+        """Check that the turn exists, then follow its log, as long as `check` lets the reader.
 
         Raises:
             NotFound: the owner has no such turn.
         """
         async with self._database.reading() as session:
             _found_turn(await repository.owned(session, Turn, turn_id, owner_id=owner_id))
-        return turn_log.follow(self._database, self._signal, turn_id, after=after)
+        return turn_log.follow(self._database, self._signal, turn_id, after=after, check=check)
 
     async def page(self, *, owner_id: UUID, limit: int, cursor: str | None) -> ConversationPage:
         """A page of the owner's conversations, the last changed first.

@@ -5,7 +5,7 @@ The database holds the truth, the signal only says that looking again is worth i
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,9 @@ from app.orchestration.events import (
     TurnFailed,
     TurnStarted,
 )
+
+ReaderCheck = Callable[[], Awaitable[None]]
+"""Raises Unauthorized when whoever reads may not go on."""
 
 LogLine = tuple[str, dict[str, Any]]
 """Kind and data of an event, as the log stores and the stream sends it."""
@@ -97,21 +100,37 @@ class Pace:
     poll_seconds: float = 1.0
     """When nothing signals: another replica may be writing."""
     heartbeat_seconds: float = 15.0
+    check_seconds: float = 1.0
+    """How long a reader goes on who may not any more."""
 
 
 async def follow(
-    database: Database, signal: TurnLogSignal, turn_id: UUID, *, after: int = 0, pace: Pace = Pace()
+    database: Database,
+    signal: TurnLogSignal,
+    turn_id: UUID,
+    *,
+    after: int = 0,
+    check: ReaderCheck | None = None,
+    pace: Pace = Pace(),
 ) -> AsyncGenerator[LoggedEvent | None, None]:
     """Yield the log after line `after`, then live to the last event, then end. None is a heartbeat in a quiet time.
 
     A reader that already has the last event, or whose turn is deleted meanwhile, gets no more and does not wait.
+
+    Raises:
+        Unauthorized: `check` did, which is asked again and again.
     """
     quiet_seconds = 0.0
+    clock = asyncio.get_running_loop().time
+    checked_at = clock()
     with signal.reading(turn_id) as written:
         while True:
             written.clear()
             # Shielded: a reader that leaves in the middle of a query would leave its connection half closed.
             is_running, rows = await asyncio.shield(_read(database, turn_id, after))
+            if check is not None and clock() - checked_at >= pace.check_seconds:
+                await asyncio.shield(check())
+                checked_at = clock()
             for row in rows:
                 event = LoggedEvent(row.seq, row.kind, row.data)
                 yield event

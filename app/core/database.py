@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from alembic.config import Config
 from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 from typing_extensions import override
@@ -22,6 +23,8 @@ from app.core.errors import NotReady
 
 NANO = Decimal("0.000000001")
 POSTGRESQL_PORT = 5432
+RETURN_SECONDS = 2
+"""For connections that are in use when the database is closed."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -85,6 +88,8 @@ class Database:
         # SQLite lets one transaction write at a time, and whoever waits for it asks again and again, with no queue:
         # under load somebody would wait too long. Here the first to come is the first to write.
         self._writer_queue = asyncio.Lock() if self.is_embedded else nullcontext()
+        self._returned = asyncio.Event()
+        event.listen(self.engine.sync_engine, "checkin", lambda *_: self._returned.set())
         if self.is_embedded:
             event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -135,8 +140,22 @@ class Database:
         await asyncio.to_thread(command.upgrade, alembic_config(self.url), "head")
 
     async def dispose(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection.
+
+        Those of work that was broken off may still be on their way back: a pool that is gone would not close them.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETURN_SECONDS):
+                while self._pool.checkedout():
+                    self._returned.clear()
+                    await self._returned.wait()
         await self.engine.dispose()
+
+    @property
+    def _pool(self) -> QueuePool:
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)  # noqa: S101 - of a file or a server; a database in memory has another
+        return pool
 
 
 def alembic_config(url: URL) -> Config:

@@ -15,6 +15,7 @@ All are pure ASGI: a wrapper around `send` streams, and none holds an answer bac
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from functools import partial
 from urllib.parse import parse_qsl
@@ -111,7 +112,7 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-class _Gate:
+class _Gate(ABC):
     """Lets a request through, or answers it with the problem that `refusal` returns."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -122,9 +123,9 @@ class _Gate:
         problem = self.refusal(scope) if scope["type"] == "http" else None
         await (problem_response(problem) if problem else self.app)(scope, receive, send)
 
+    @abstractmethod
     def refusal(self, scope: Scope) -> GreenroomError | None:
         """What is wrong with the request, judged by everything but its body."""
-        raise NotImplementedError
 
 
 class HostCheck(_Gate):

@@ -1,12 +1,17 @@
 """How long a text is for a model, without asking one: an estimate, for budgets and for providers that send no usage."""
 
+import re
+
 CHARACTERS_PER_TOKEN = 4
 """The usual rule of thumb for English. Other scripts take up to a token for each character."""
+
+_BEYOND_LATIN = re.compile("[^\u0000-\u024f]+")
 
 
 def estimated_tokens(text: str) -> int:
     """Roughly how many tokens the text is; for scripts other than Latin rather too many than too few."""
-    plain = sum(character < "\u0250" for character in text)
+    # Whole prompts are measured for every call, and a loop over their characters took most of that time.
+    plain = len(text) if text.isascii() else len(_BEYOND_LATIN.sub("", text))
     return plain // CHARACTERS_PER_TOKEN + len(text) - plain
 
 

@@ -1,5 +1,7 @@
 """From the catalog to the agents of one turn, and who may hand off to whom."""
 
+from collections.abc import Iterable
+
 from semantic_kernel import Kernel
 from semantic_kernel.agents import ChatCompletionAgent, OrchestrationHandoffs
 from semantic_kernel.connectors.ai.function_choice_behavior import FunctionChoiceBehavior
@@ -21,8 +23,9 @@ SERVICE_ID = "default"
 def build_agents(catalog: Catalog, state: TurnState) -> list[ChatCompletionAgent]:
     """Make every agent for this turn, the one that starts first: the first member always does."""
     first = state.task.agent or catalog.entry.name
-    names = [catalog.entry.name, *catalog.specialists]
-    return [_build_agent(catalog.agent(name), catalog, state) for name in sorted(names, key=lambda name: name != first)]
+    names = sorted([catalog.entry.name, *catalog.specialists], key=lambda name: name != first)
+    common = _common_plugins(state)
+    return [_build_agent(catalog.agent(name), catalog, state, common=common) for name in names]
 
 
 def build_handoffs(catalog: Catalog) -> OrchestrationHandoffs:
@@ -53,7 +56,16 @@ def build_kernel(agent: str, state: TurnState) -> Kernel:
     return kernel
 
 
-def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCompletionAgent:
+def _common_plugins(state: TurnState) -> tuple[KernelPlugin, ...]:
+    """What every specialist has. Made once a turn: Semantic Kernel inspects each method that becomes a function."""
+    task = state.task
+    cost = CostPlugin(task.ledger.spending, model=task.model, provider=state.provider.name, overrides=state.prices)
+    return (KernelPlugin.from_object("cost", cost), KernelPlugin.from_object("security", SecurityPlugin()))
+
+
+def _build_agent(
+    spec: AgentSpec, catalog: Catalog, state: TurnState, *, common: Iterable[KernelPlugin]
+) -> ChatCompletionAgent:
     task = state.task
     kernel = build_kernel(spec.name, state)
     if spec.techniques:
@@ -64,9 +76,8 @@ def _build_agent(spec: AgentSpec, catalog: Catalog, state: TurnState) -> ChatCom
         ]
         kernel.add_plugin(KernelPlugin(name=spec.name, functions=functions))
         kernel.add_plugin(EditingPlugin(state, spec.name), EDITING_PLUGIN)
-        cost = CostPlugin(task.ledger.spending, model=task.model, provider=state.provider.name, overrides=state.prices)
-        kernel.add_plugin(cost, "cost")
-        kernel.add_plugin(SecurityPlugin(), "security")
+        for plugin in common:
+            kernel.add_plugin(plugin)
     add_filters(kernel, catalog, state)
     sampling = Sampling(max_output_tokens=state.output_cap(AGENT_OUTPUT_TOKENS).sent)
     return ChatCompletionAgent(

@@ -120,14 +120,14 @@ OTHER_KEYS = {
 """How models call a key when they forget the contract, in lower case without signs."""
 
 
-def _renamed(value: dict[str, Any]) -> dict[str, Any]:
-    """The question with the contract's keys where it has others of the same meaning."""
-    known = {re.sub(r"[^a-z]", "", str(name).lower()): item for name, item in value.items()}
-    found = dict(value)
+def _keys(value: dict[str, Any]) -> dict[str, str]:
+    """Under which of its keys a question has what the contract calls by each name."""
+    plain = {re.sub(r"[^a-z]", "", key.lower()): key for key in value}
+    found = {}
     for name, others in OTHER_KEYS.items():
-        for key in (name.replace("_", ""), *others):
-            if name not in found and key in known:
-                found[name] = known[key]
+        written = (plain[other] for other in (name.replace("_", ""), *others) if other in plain)
+        if (key := name if name in value else next(written, None)) is not None:
+            found[name] = key
     return found
 
 
@@ -155,12 +155,20 @@ class QuestionContent(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_contract_keys(cls, value: Any) -> Any:
-        return _renamed(value) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        return value | {name: value[key] for name, key in _keys(value).items()}
+
+    @classmethod
+    def text_key(cls, value: Any) -> str | None:
+        """The key under which the question stands in what a model wrote, or None."""
+        return _keys(value).get("text") if isinstance(value, dict) else None
 
     @classmethod
     def text_in(cls, value: Any) -> str:
         """The question in what a model wrote, or an empty string."""
-        return text_of(_renamed(value).get("text")) if isinstance(value, dict) else ""
+        key = cls.text_key(value)
+        return text_of(value[key]) if key is not None else ""
 
     @property
     def gaps(self) -> tuple[str, ...]:

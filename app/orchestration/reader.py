@@ -222,10 +222,12 @@ class QuestionReader:
 
     def _valid(self, items: Iterable[Any]) -> list[QuestionContent]:
         questions = []
-        for item in map(_unwrapped, items):
-            key = next((name for name, value in item.items() if QuestionContent.text_in({name: value})), "")
+        for item in items:
+            key = QuestionContent.text_key(item)
+            if key is None:
+                continue
             try:
-                content = QuestionContent.model_validate(item)
+                content = QuestionContent.model_validate(_unwrapped(item, key))
             except ValidationError:
                 continue
             if not _PLACEHOLDER.fullmatch(content.text) and self._text_key in {"", key}:
@@ -237,15 +239,18 @@ class QuestionReader:
         """The questions of complete objects wherever they stand: bare, in a bare list, or under another key."""
         found: list[QuestionContent] = []
         end = -1
-        for start, last, around in sorted(self._closed):
+        complete = sorted(closed for closed in self._closed if not self._is_in_cut_item(closed[0]))
+        for start, last, around in complete:
             if start <= end or self.text[start] != "{" or self._is_part(start, around):
                 continue
             questions = self._valid([self._mender.value(self.text[start : last + 1])])
             if questions:
                 found, end = found + questions, last
-        return found or [
-            question for start, last, around in self._closed for question in self._texts(start, last, around)
-        ]
+        return found or [question for start, last, around in complete for question in self._texts(start, last, around)]
+
+    def _is_in_cut_item(self, start: int) -> bool:
+        """Whether what opens here is a part of the list's last item, which has no end."""
+        return self._list_start in self._open[:-1] and start > self._open[self._open.index(self._list_start) + 1]
 
     def _texts(self, start: int, last: int, around: int) -> list[QuestionContent]:
         """The questions of a list of strings that stands by itself or under a key that says what they are."""
@@ -304,14 +309,14 @@ _THINKING_TAGS = ("<think>", "<thinking>", "<reasoning>", "<thought>", "<reflect
 _THINKING = re.compile(r"<(think|thinking|reasoning|thought|reflection)>", re.IGNORECASE)
 
 
-def _unwrapped(item: Any) -> dict[str, Any]:
-    """The question in an object such as `{"question": {"text": "Why?"}}`; empty for a schema, or a list, of them."""
-    if not isinstance(item, dict):
-        return {}
-    text = QuestionContent.text_in(item)
-    for value in item.values() if text else ():
-        if isinstance(value, dict) and text_of(value) == text:
-            return item | value if isinstance(value.get("text", value.get("question")), str) else {}
-        if isinstance(value, list) and len(value) > 1 and text_of(value) == text:
+def _unwrapped(item: dict[str, Any], key: str) -> dict[str, Any]:
+    """The question in an object such as `{"question": {"text": "Why?"}}`; empty for a schema, or a list, of them.
+
+    `key` is the one under which it has its text. What else it has may repeat that text.
+    """
+    match item[key]:
+        case dict(inner):
+            return item | inner if isinstance(inner.get("text", inner.get("question")), str) else {}
+        case [_, _, *_]:
             return {}
     return item

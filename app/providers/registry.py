@@ -15,10 +15,10 @@ PROVIDERS: Mapping[str, Callable[[Settings], Provider | None]] = {
 }
 
 
-def active_provider(settings: Settings, bank: QuestionBank | None = None) -> Provider:
+def active_provider(settings: Settings, offline: OfflineProvider | None = None) -> Provider:
     """Return the configured back-end; with nothing configured, the offline engine, which draws on the bank.
 
-    `bank` is that of `PLUGINS_DIR` where it has been read already.
+    `offline` is that engine where it has been made already, with the bank of `PLUGINS_DIR`.
 
     Raises:
         CatalogError: a file of the question bank is broken; names it and the item.
@@ -26,4 +26,4 @@ def active_provider(settings: Settings, bank: QuestionBank | None = None) -> Pro
     for make in PROVIDERS.values():
         if (provider := make(settings)) is not None:
             return provider
-    return OfflineProvider(bank or QuestionBank.load(settings.plugins_dir))
+    return offline or OfflineProvider(QuestionBank.load(settings.plugins_dir))

@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, Field, PlainSerializer
+
+from app.core.schemas import Shown
 
 MICRO = Decimal("0.000001")
 
@@ -104,10 +106,8 @@ class UsagePublic(BaseModel):
     limits: UsageLimits
 
 
-class ModelCallPublic(BaseModel):
+class ModelCallPublic(Shown):
     """One row of the ledger, as its owner may see it."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     conversation_id: UUID | None

@@ -46,7 +46,7 @@ async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Us
 
 async def calls_of(session: AsyncSession, owner_id: UUID) -> list[ModelCallPublic]:
     """Every model call made for the owner, oldest first."""
-    return [ModelCallPublic.model_validate(row) for row in await repository.calls_of(session, owner_id)]
+    return [ModelCallPublic.of(row) for row in await repository.calls_of(session, owner_id)]
 
 
 def turn_usage(calls: Sequence[ModelCall], *, model: str) -> Usage:

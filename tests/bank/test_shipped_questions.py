@@ -2,14 +2,13 @@
 
 import re
 from collections import Counter
-from functools import cache
 
 import pytest
 from rapidfuzz import fuzz
 
 from app.bank.questions import BankQuestion, Difficulty, ExperienceLevel, QuestionBank
 from app.bank.skills import SkillFinder
-from app.core.config import REPOSITORY_ROOT
+from tests.conftest import shipped_plugins
 
 TYPES = ("behavioral", "case_study", "reverse", "technical")
 FIELDS = (
@@ -32,9 +31,8 @@ PROTECTED = re.compile(
 )
 
 
-@cache
 def shipped_bank() -> QuestionBank:
-    return QuestionBank.load(REPOSITORY_ROOT / "plugins")
+    return shipped_plugins().bank
 
 
 def gaps_of(interview_type: str, question: BankQuestion) -> list[str]:

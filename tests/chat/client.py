@@ -11,6 +11,13 @@ import httpx2
 from tests.answers import JOB_DESCRIPTION
 
 FIRST = {"message": "I have a senior backend interview next week", "job_description": JOB_DESCRIPTION}
+COMPARISON = {
+    "message": "Prepare me for the technical round",
+    "job_description": JOB_DESCRIPTION,
+    "interview_type": "technical",
+    "techniques": ["zero_shot", "few_shot"],
+    "question_count": 2,
+}
 STREAM = {"Accept": "text/event-stream"}
 
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "request_id"}

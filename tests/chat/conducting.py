@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.bank.questions import QuestionBank
 from app.core.canary import canary_for
 from app.core.config import Settings
-from app.orchestration.catalog import Catalog, load_catalog
+from app.main import Plugins
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import ModelCall, TextDelta, TurnAnswer, TurnEvent, UsageUpdated
 from app.orchestration.ledger import Booking, PlannedCall
@@ -22,6 +21,7 @@ from app.providers.base import Sampling
 from app.providers.registry import active_provider
 from plugins.cost.plugin import Spending
 from tests.answers import JOB_DESCRIPTION, question
+from tests.conftest import SHIPPED_PLUGINS, shipped_plugins
 
 NOTHING_SPENT = Spending(cost_usd=Decimal(0), model_calls=0, input_tokens=0, output_tokens=0, question_sets=0)
 CANARY = canary_for(b"key", UUID(int=1))
@@ -70,22 +70,18 @@ class Stage:
 @asynccontextmanager
 async def stage(settings: Settings, **limits: Any) -> AsyncIterator[Stage]:
     """A conductor for the provider of these settings; `limits` are those of `TurnLimits`."""
-    provider = active_provider(settings, _bank(settings.plugins_dir))
+    plugins = _plugins(settings.plugins_dir)
+    provider = active_provider(settings, plugins.offline)
     try:
-        conductor = Conductor(_catalog(settings.plugins_dir), provider, TurnLimits(**limits))
+        conductor = Conductor(plugins.catalog, provider, TurnLimits(**limits))
         yield Stage(conductor, provider.default_model)
     finally:
         await provider.close()
 
 
 @cache
-def _catalog(plugins_dir: Path) -> Catalog:
-    return load_catalog(plugins_dir, _bank(plugins_dir))
-
-
-@cache
-def _bank(plugins_dir: Path) -> QuestionBank:
-    return QuestionBank.load(plugins_dir)
+def _plugins(plugins_dir: Path) -> Plugins:
+    return shipped_plugins() if plugins_dir == SHIPPED_PLUGINS else Plugins.load(plugins_dir)
 
 
 def brief(**changes: Any) -> Brief:

@@ -6,19 +6,12 @@ from typing import Any
 import pytest
 
 from app.core.database import Database
-from tests.answers import JOB_DESCRIPTION, calls, hands_to, says_questions
-from tests.chat.client import FIRST, STREAM, chat, events_of, problem_of
+from tests.answers import calls, hands_to, says_questions
+from tests.chat.client import COMPARISON, FIRST, STREAM, chat, events_of, problem_of
 from tests.conftest import MakeSettings, Serve
 from tests.model_server import ModelServer, RecordedRequest, Say, Step
 from tests.usage.rows import ledger_of
 
-COMPARISON = {
-    "message": "Prepare me for the technical round",
-    "job_description": JOB_DESCRIPTION,
-    "interview_type": "technical",
-    "techniques": ["zero_shot", "few_shot"],
-    "question_count": 2,
-}
 PLENTY = {"rate_limit_calls_per_hour": 100, "budget_usd_per_user_day": "2"}
 
 

@@ -35,7 +35,6 @@ class TalkingConductor(Conductor):
 @pytest.fixture
 async def conversations(database_url: str) -> AsyncIterator[ConversationService]:
     database = Database(async_database_url(database_url))
-    await database.migrate()
     try:
         yield ConversationService(database, TurnLogSignal(), deadline_seconds=180)
     finally:

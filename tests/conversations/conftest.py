@@ -12,9 +12,8 @@ from app.core.database import Database
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated, empty database."""
+    """A migrated database without rows."""
     opened = Database(async_database_url(database_url))
-    await opened.migrate()
     try:
         yield opened
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent, Pace, TurnLogSignal
 from app.core.config import REPOSITORY_ROOT
 from app.core.database import Database
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Unauthorized
 from tests.conversations.stories import COMPLETED, answer, delta, finished_turn, log_of, opening
 
 QUICK = Pace(poll_seconds=0.02, heartbeat_seconds=0.06)
@@ -103,6 +104,25 @@ async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
     assert await anext(reader) is None
     await conversations.complete_turn(opened.turn_id, answer(), COMPLETED)
     assert [event.kind for event in await read(reader)] == ["turn.completed"]
+
+
+async def test_a_reader_who_may_not_go_on_gets_no_line_more(
+    conversations: ConversationService, database: Database, signal: TurnLogSignal
+) -> None:
+    may_read = True
+
+    async def check() -> None:
+        if not may_read:
+            raise Unauthorized("This sign-in has ended.")
+
+    opened = await conversations.open_turn(opening())
+    pace = replace(QUICK, check_seconds=0)
+    reader = turn_log.follow(database, signal, opened.turn_id, check=check, pace=pace)
+    assert (await anext(reader)) is not None
+    may_read = False
+    await conversations.append(opened.turn_id, [delta("a")])
+    with pytest.raises(Unauthorized):
+        await anext(reader)
 
 
 WRITER = """

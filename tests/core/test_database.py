@@ -24,7 +24,6 @@ NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(async_database_url(database_url))
-    await opened.migrate()
     yield opened
     await opened.dispose()
 

@@ -50,58 +50,58 @@ async def run_alembic(database_url: str, *arguments: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
-def test_the_schema_goes_up_matches_the_models_goes_down_and_up_again(database_url: str) -> None:
-    config = alembic_config(async_database_url(database_url))
+def test_the_schema_goes_up_matches_the_models_goes_down_and_up_again(empty_database_url: str) -> None:
+    config = alembic_config(async_database_url(empty_database_url))
     command.upgrade(config, "head")
     command.check(config)
-    made = asyncio.run(tables(database_url))
+    made = asyncio.run(tables(empty_database_url))
     assert {
         *("user", "conversation", "turn", "turn_event", "message", "question_set", "question", "model_call"),
         *("refresh_token", "attempt_counter", "reset_code", "external_identity", "audit_event"),
     } == made
     command.downgrade(config, "base")
-    assert asyncio.run(tables(database_url)) == set()
+    assert asyncio.run(tables(empty_database_url)) == set()
     command.upgrade(config, "head")
-    assert asyncio.run(tables(database_url)) == made
+    assert asyncio.run(tables(empty_database_url)) == made
 
 
-def test_a_migration_that_fails_half_way_leaves_nothing(database_url: str) -> None:
+def test_a_migration_that_fails_half_way_leaves_nothing(empty_database_url: str) -> None:
     async def occupy(statement: str) -> None:
-        engine = create_async_engine(async_database_url(database_url))
+        engine = create_async_engine(async_database_url(empty_database_url))
         async with engine.begin() as connection:
             await connection.execute(text(statement))
         await engine.dispose()
 
     asyncio.run(occupy("CREATE TABLE question (id INTEGER)"))
-    config = alembic_config(async_database_url(database_url))
+    config = alembic_config(async_database_url(empty_database_url))
     with pytest.raises(DBAPIError):
         command.upgrade(config, "head")
-    assert asyncio.run(tables(database_url)) == {"question"}
+    assert asyncio.run(tables(empty_database_url)) == {"question"}
     asyncio.run(occupy("DROP TABLE question"))
     command.upgrade(config, "head")
     command.check(config)
 
 
-async def test_migrating_twice_changes_nothing(database_url: str) -> None:
-    database = Database(async_database_url(database_url))
+async def test_migrating_twice_changes_nothing(empty_database_url: str) -> None:
+    database = Database(async_database_url(empty_database_url))
     await database.migrate()
     await database.migrate()
     await database.ping()
     await database.dispose()
-    assert await tables(database_url)
+    assert await tables(empty_database_url)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_the_command_line_works_from_the_root(database_url: str) -> None:
-    assert (await run_alembic(database_url, "upgrade", "head"))[0] == 0
-    assert await tables(database_url)
+@pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
+async def test_the_command_line_works_from_the_root(empty_database_url: str) -> None:
+    assert (await run_alembic(empty_database_url, "upgrade", "head"))[0] == 0
+    assert await tables(empty_database_url)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_of_replicas_that_start_at_once_one_migrates_and_the_others_wait(database_url: str) -> None:
-    results = await asyncio.gather(*(run_alembic(database_url, "upgrade", "head") for _ in range(2)))
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+async def test_of_replicas_that_start_at_once_one_migrates_and_the_others_wait(empty_database_url: str) -> None:
+    results = await asyncio.gather(*(run_alembic(empty_database_url, "upgrade", "head") for _ in range(2)))
     assert [status for status, _ in results] == [0, 0], results
-    assert len(await tables(database_url)) == 13
+    assert len(await tables(empty_database_url)) == 13
 
 
 async def test_a_wrong_address_is_refused_without_its_password() -> None:
@@ -122,10 +122,10 @@ def before_owners(name: str, **columns: Any) -> Insert:
     )
 
 
-async def test_what_was_there_before_owners_belongs_to_the_local_user(database_url: str) -> None:
-    config = alembic_config(async_database_url(database_url))
+async def test_what_was_there_before_owners_belongs_to_the_local_user(empty_database_url: str) -> None:
+    config = alembic_config(async_database_url(empty_database_url))
     await asyncio.to_thread(command.upgrade, config, "0002")
-    engine = create_async_engine(async_database_url(database_url))
+    engine = create_async_engine(async_database_url(empty_database_url))
     whole, turn, message = uuid4(), uuid4(), uuid4()
     shared = {
         "title": "old",
@@ -154,10 +154,10 @@ async def test_what_was_there_before_owners_belongs_to_the_local_user(database_u
     assert texts == ["hi"]
 
 
-async def test_on_the_way_down_only_the_local_users_conversations_stay(database_url: str) -> None:
+async def test_on_the_way_down_only_the_local_users_conversations_stay(empty_database_url: str) -> None:
     """With rows in every table, and two owners who used the same idempotency key."""
     ann = uuid4()
-    database = Database(async_database_url(database_url))
+    database = Database(async_database_url(empty_database_url))
     await database.migrate()
     conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=180)
     async with database.transaction() as session:
@@ -175,8 +175,8 @@ async def test_on_the_way_down_only_the_local_users_conversations_stay(database_
     await store(database, row(owner_id=ann), open_row("0.01", owner_id=ann))
     await database.dispose()
 
-    config = alembic_config(async_database_url(database_url))
-    engine = create_async_engine(async_database_url(database_url))
+    config = alembic_config(async_database_url(empty_database_url))
+    engine = create_async_engine(async_database_url(empty_database_url))
 
     async def counts(*names: str) -> list[int]:
         async with engine.connect() as connection:
@@ -198,4 +198,4 @@ async def test_on_the_way_down_only_the_local_users_conversations_stay(database_
     assert texts == ["mine"]
     await asyncio.to_thread(command.downgrade, config, "base")
     await engine.dispose()
-    assert await tables(database_url) == set()
+    assert await tables(empty_database_url) == set()

@@ -17,7 +17,7 @@ from app.providers.base import Provider
 from app.providers.registry import active_provider
 from app.usage.prices import price_overrides, warn_of_uncounted
 from tests.accounts.people import SECRET_KEY
-from tests.conftest import MakeSettings, shipped_bank
+from tests.conftest import MakeSettings, shipped_plugins
 
 
 class Closing:
@@ -56,23 +56,23 @@ async def carry_out(settings: Settings, statement: str) -> None:
 
 
 async def test_a_start_whose_migration_fails_closes_what_was_opened(
-    make_settings: MakeSettings, database_url: str
+    make_settings: MakeSettings, empty_database_url: str
 ) -> None:
-    settings = make_settings(database_url=database_url)
+    settings = make_settings(database_url=empty_database_url)
     await carry_out(settings, "CREATE TABLE alembic_version (nonsense INTEGER)")
-    await fails_to_start(create_app(settings, bank=shipped_bank()))
+    await fails_to_start(create_app(settings, plugins=shipped_plugins()))
 
 
 async def test_a_start_that_fails_after_the_migration_closes_what_was_opened(
-    make_settings: MakeSettings, database_url: str
+    make_settings: MakeSettings, empty_database_url: str
 ) -> None:
-    settings = make_settings(database_url=database_url, auth_mode=AuthMode.ACCOUNTS, secret_key=SECRET_KEY)
-    app = create_app(settings, bank=shipped_bank())
+    settings = make_settings(database_url=empty_database_url, auth_mode=AuthMode.ACCOUNTS, secret_key=SECRET_KEY)
+    app = create_app(settings, plugins=shipped_plugins())
     async with lifespan(app):
         pass
     # Calls that a dead server left are looked for in it.
     await carry_out(settings, "DROP TABLE model_call")
-    await fails_to_start(create_app(settings, bank=shipped_bank()))
+    await fails_to_start(create_app(settings, plugins=shipped_plugins()))
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -107,7 +107,7 @@ def test_a_budget_that_cannot_count_a_model_is_said(
     base = {"openai_base_url": "http://127.0.0.1:9/v1", "default_model": "house-model-1"}
     settings = make_settings(**base | values)
     with capture_logs() as lines:
-        warn_of_uncounted(settings, active_provider(settings, shipped_bank()), price_overrides(settings))
+        warn_of_uncounted(settings, active_provider(settings, shipped_plugins().offline), price_overrides(settings))
 
     assert [line["models"] for line in lines] == ([models] if models else [])
     for line in lines:

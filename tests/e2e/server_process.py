@@ -68,6 +68,7 @@ def environment(**changes: str) -> dict[str, str]:
 @contextmanager
 def launched(folder: Path, *command: str, **changes: str) -> Iterator[ServerProcess]:
     """Start the process in `folder`, whose `.env`, if any, it reads; it is killed at the end if it still runs."""
+    folder.mkdir(exist_ok=True)
     variables = {"APP_PORT": "0", "DATABASE_URL": f"sqlite:///{folder / 'greenroom.db'}"} | changes
     variables["PYTHONPATH"] = str(REPOSITORY_ROOT)
     errors = folder / "stderr.txt"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from semantic_kernel.connectors.ai.function_calling_utils import kernel_function_metadata_to_function_call_format
 
-from app.orchestration.catalog import REQUIRED_ARGUMENTS, TURN_ARGUMENTS, Catalog, load_catalog
+from app.orchestration.catalog import REQUIRED_ARGUMENTS, TURN_ARGUMENTS, Catalog
 from tests.answers import JOB_DESCRIPTION, calls, says_questions
-from tests.conftest import MakeSettings, Serve
+from tests.conftest import MakeSettings, Serve, shipped_plugins
 from tests.model_server import ModelServer, RecordedRequest
 from tests.orchestration.plugin_folders import REAL_PLUGINS
 
@@ -30,7 +30,7 @@ SHARED_PHRASES_AT_MOST = 0.4
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(REAL_PLUGINS)
+    return shipped_plugins().catalog
 
 
 def prompt_text(interview_type: str, technique: str) -> str:

@@ -1,43 +1,19 @@
 """Which questions a change brings: the same ones in other words, harder ones, further ones."""
 
-import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from app.bank.questions import ExperienceLevel
-from app.core.fences import read_fence
-from app.orchestration.questions import MAX_QUESTIONS, QuestionSet
+from app.orchestration.questions import MAX_QUESTIONS
 from tests.answers import calls, question, says_questions
-from tests.chat.conducting import Conducted, question_set, stage
+from tests.chat.conducting import question_set, stage
 from tests.conftest import MakeSettings
-from tests.model_server import ModelServer, RecordedRequest, Say
+from tests.model_server import ModelServer, Say
+from tests.orchestration.techniques import functions_of, needs_of, texts_in, texts_written, writes
 
 PROSE = "I would rather not write questions today"
 REPAIRED = [None, "few_shot", "repair"]
-
-
-def _writes(*questions: dict[str, Any]) -> Say:
-    """A technique that answers with these questions."""
-    return Say(json.dumps({"summary": "Here.", "questions": list(questions), "recommendations": ["Rest."]}), pieces=9)
-
-
-def _texts(found: QuestionSet) -> list[str]:
-    return [one.text for one in found.questions]
-
-
-def _written(*numbers: int) -> list[str]:
-    return [str(question(number)["text"]) for number in numbers]
-
-
-def _functions(turn: Conducted) -> list[str | None]:
-    return [call.function for call in turn.calls]
-
-
-def _needs(request: RecordedRequest) -> dict[str, Any]:
-    needs: dict[str, Any] = json.loads(read_fence("needs", request.last_user_text) or "")
-    return needs
 
 
 async def test_a_reworded_question_stays_who_it_is(openai_settings: MakeSettings, model_server: ModelServer) -> None:
@@ -51,7 +27,7 @@ async def test_a_reworded_question_stays_who_it_is(openai_settings: MakeSettings
         "level_signal": "Nennt den Fehler.",
     }
     model_server.script(
-        calls("technical-few_shot", change="reword", positions="2"), _writes(question(2, text="Warum?", **changed))
+        calls("technical-few_shot", change="reword", positions="2"), writes(question(2, text="Warum?", **changed))
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("in German", agent="technical", question_sets={"technical": before})
@@ -69,12 +45,12 @@ async def test_a_rewording_that_brings_nothing_but_text_needs_no_repair(
 ) -> None:
     before = question_set(2)
     model_server.script(
-        calls("technical-few_shot", change="reword"), _writes({"text": "Why twice?"}, {"text": "Why so slow?"})
+        calls("technical-few_shot", change="reword"), writes({"text": "Why twice?"}, {"text": "Why so slow?"})
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("shorter", agent="technical", question_sets={"technical": before})
 
-    assert _functions(turn) == [None, "few_shot"]
+    assert functions_of(turn) == [None, "few_shot"]
     expected = [
         found.model_copy(update={"text": text})
         for found, text in zip(before.questions, ["Why twice?", "Why so slow?"], strict=True)
@@ -86,15 +62,15 @@ async def test_a_replacement_that_is_lost_on_the_way_leaves_its_own_place_open(
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
     before = question_set(3)
-    lost = _writes(question(1, text="Eins, warum?"), question(2, text=""), question(3, text="Drei, warum?"))
+    lost = writes(question(1, text="Eins, warum?"), question(2, text=""), question(3, text="Drei, warum?"))
     model_server.script(
-        calls("technical-few_shot", change="replace"), lost, _writes(question(2, text="Zwei, und weshalb denn?"))
+        calls("technical-few_shot", change="replace"), lost, writes(question(2, text="Zwei, und weshalb denn?"))
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("others", agent="technical", question_sets={"technical": before})
 
-    assert _texts(turn.questions) == ["Eins, warum?", "Zwei, und weshalb denn?", "Drei, warum?"]
-    replaced = _needs(model_server.requests[-1])["replaces"]
+    assert texts_in(turn.questions) == ["Eins, warum?", "Zwei, und weshalb denn?", "Drei, warum?"]
+    replaced = needs_of(model_server.requests[-1])["replaces"]
     assert [question["text"] for question in replaced] == [before.questions[1].text]
 
 
@@ -102,12 +78,12 @@ async def test_a_rewording_that_is_lost_leaves_its_question_as_it_was(
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
     before = question_set(3)
-    lost = _writes(question(1, text="Eins, warum?"), question(2, text=""), question(3, text="Drei, warum?"))
+    lost = writes(question(1, text="Eins, warum?"), question(2, text=""), question(3, text="Drei, warum?"))
     model_server.script(calls("technical-few_shot", change="reword"), lost)
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("in German", agent="technical", question_sets={"technical": before})
 
-    assert _texts(turn.questions) == ["Eins, warum?", before.questions[1].text, "Drei, warum?"]
+    assert texts_in(turn.questions) == ["Eins, warum?", before.questions[1].text, "Drei, warum?"]
     assert [found.id for found in turn.questions.questions] == [found.id for found in before.questions]
     assert "Only 2 of 3 questions came back. Unchanged: 2." in turn.answer.reply
 
@@ -118,19 +94,19 @@ async def test_of_an_echoed_set_only_what_was_asked_for_is_taken(
 ) -> None:
     before = question_set(4)
     echo = [question(1), question(2), question(3, text="Drei, kurz und hart: warum?"), question(4)]
-    model_server.script(calls("technical-few_shot", change=change, positions="3"), _writes(*echo))
+    model_server.script(calls("technical-few_shot", change=change, positions="3"), writes(*echo))
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("shorten 3", agent="technical", question_sets={"technical": before})
 
-    one, two, _, four = _texts(before)
-    assert _texts(turn.questions) == [one, two, "Drei, kurz und hart: warum?", four]
+    one, two, _, four = texts_in(before)
+    assert texts_in(turn.questions) == [one, two, "Drei, kurz und hart: warum?", four]
 
 
 async def test_a_reworded_case_keeps_its_form(openai_settings: MakeSettings, model_server: ModelServer) -> None:
     case = {"scenario": "Shop.\n\nIt rains.", "data": ["7 of 9"], "expected_approach": ["Divide"]}
     before = question_set(1)
     model_server.script(
-        calls("technical-few_shot", change="reword"), _writes(question(1, text="Kurz: warum?", case=case))
+        calls("technical-few_shot", change="reword"), writes(question(1, text="Kurz: warum?", case=case))
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("shorter", agent="technical", question_sets={"technical": before})
@@ -174,29 +150,29 @@ async def test_a_further_question_is_of_the_level_of_its_set(
 
 
 async def test_harder_may_return_to_an_earlier_form(openai_settings: MakeSettings, model_server: ModelServer) -> None:
-    (plain,) = _written(1)
+    (plain,) = texts_written(1)
     twisted = f"{plain} Two regions write at once."
     before = question_set(2)
     current = replace(before, questions=(before.questions[0].model_copy(update={"text": twisted}), before.questions[1]))
-    model_server.script(calls("technical-few_shot", change="replace", positions="1"), _writes(question(1)))
+    model_server.script(calls("technical-few_shot", change="replace", positions="1"), writes(question(1)))
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(
             "easier again",
             agent="technical",
             question_sets={"technical": current},
-            seen_questions=(twisted, plain, *_written(2)),
+            seen_questions=(twisted, plain, *texts_written(2)),
         )
 
-    assert _functions(turn) == [None, "few_shot"]
-    assert _texts(turn.questions) == _written(1, 2)
+    assert functions_of(turn) == [None, "few_shot"]
+    assert texts_in(turn.questions) == texts_written(1, 2)
 
 
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
-        (_written(1)[0], "is the question it should replace"),
-        (_written(1)[0].lower().rstrip("?"), "is the question it should replace"),
-        (_written(7)[0], "was asked already"),
+        (texts_written(1)[0], "is the question it should replace"),
+        (texts_written(1)[0].lower().rstrip("?"), "is the question it should replace"),
+        (texts_written(7)[0], "was asked already"),
     ],
     ids=["itself", "itself in small letters", "one seen before"],
 )
@@ -205,7 +181,7 @@ async def test_a_replacement_is_another_question(
 ) -> None:
     model_server.script(
         calls("technical-few_shot", change="replace", positions="1"),
-        _writes(question(1, text=written)),
+        writes(question(1, text=written)),
         says_questions(1, first=10),
     )
     async with stage(openai_settings()) as conducted:
@@ -213,14 +189,14 @@ async def test_a_replacement_is_another_question(
             "harder",
             agent="technical",
             question_sets={"technical": question_set(2)},
-            seen_questions=(*_written(1, 2, 7),),
+            seen_questions=(*texts_written(1, 2, 7),),
         )
 
-    assert _functions(turn) == REPAIRED
-    assert _texts(turn.questions) == _written(10, 2)
-    needs = _needs(model_server.requests[-1])
+    assert functions_of(turn) == REPAIRED
+    assert texts_in(turn.questions) == texts_written(10, 2)
+    needs = needs_of(model_server.requests[-1])
     assert needs["rejected"] == [f"{written} ({reason})"]
-    assert [replaced["text"] for replaced in needs["replaces"]] == _written(1)
+    assert [replaced["text"] for replaced in needs["replaces"]] == texts_written(1)
 
 
 async def test_a_replacement_that_does_not_come_leaves_the_question(
@@ -233,7 +209,7 @@ async def test_a_replacement_that_does_not_come_leaves_the_question(
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn("harder", agent="technical", question_sets={"technical": before})
 
-    assert _texts(turn.questions) == _written(10, 2, 3)
+    assert texts_in(turn.questions) == texts_written(10, 2, 3)
     assert turn.questions.questions[1:] == before.questions[1:]
     assert "Only 1 of 2 questions came back." in turn.answer.reply
 
@@ -252,7 +228,7 @@ async def test_further_questions_stand_behind_the_others_and_a_set_has_an_end(
     after = turn.questions.questions
     assert after[:size] == before.questions
     assert [found.position for found in after] == list(range(1, size + added + 1))
-    assert _functions(turn) == [None, "few_shot"]
+    assert functions_of(turn) == [None, "few_shot"]
     assert ("The set is full now" in turn.answer.reply) is (size + added == MAX_QUESTIONS)
     assert turn.questions.recommendations == before.recommendations
     assert "To prepare" not in turn.answer.reply

@@ -17,13 +17,14 @@ from semantic_kernel.functions import KernelArguments
 
 from app.bank.questions import ExperienceLevel
 from app.core.fences import read_fence
-from app.orchestration.catalog import Catalog, load_catalog
+from app.orchestration.catalog import Catalog
 from app.orchestration.contract import OUTPUT_CONTRACT
 from app.orchestration.order import Change, TechniqueOrder
 from app.orchestration.questions import Question, QuestionSet
 from app.orchestration.turn import Brief, TurnTask
 from app.providers.base import Sampling
 from tests.chat.conducting import CANARY, MemoryLedger, nothing_earlier
+from tests.conftest import shipped_plugins
 from tests.model_server import ModelServer, RecordedRequest, Say
 from tests.orchestration.plugin_folders import REAL_PLUGINS
 
@@ -39,7 +40,7 @@ HARMLESS_LOOK = "< </{name} 0badc0de>> < <settings 0badc0de>>"
 
 WRITTEN = ("request", "focus", "job_description", "resume", "question", "seen_question", "interviewer", "wish")
 PAIRS = [
-    (name, technique) for name, spec in load_catalog(REAL_PLUGINS).specialists.items() for technique in spec.techniques
+    (name, technique) for name, spec in shipped_plugins().catalog.specialists.items() for technique in spec.techniques
 ]
 
 
@@ -88,7 +89,7 @@ def task() -> TurnTask:
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(REAL_PLUGINS)
+    return shipped_plugins().catalog
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.bank.questions import Difficulty
+from app.orchestration.images import without_images
 from app.orchestration.questions import QuestionContent
 from app.orchestration.reader import QuestionReader
 from tests.answers import question, technique_output
@@ -16,8 +17,9 @@ TRICKY = 'a "b" {c} [d]} \\ \n\t `x` ```json {"questions": [{"text": "no"}]} é 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30) | st.just(TRICKY)
 filled = texts.filter(str.strip)
+asked = filled.filter(lambda text: text.strip() not in {"...", "\u2026"})  # Those stand for a question in the contract.
 questions = st.fixed_dictionaries(
-    {"text": filled},
+    {"text": asked},
     optional={
         "difficulty": st.sampled_from(list(Difficulty)),
         "category": filled,
@@ -62,16 +64,31 @@ def read(*pieces: str) -> tuple[list[QuestionContent], str, tuple[str, ...]]:
     return [*found, *output.late_questions], output.summary, output.recommendations
 
 
-@settings(deadline=None)
-@given(st.data())
-def test_any_cutting_of_a_valid_output_gives_what_the_whole_gives(data: st.DataObject) -> None:
-    text, document = data.draw(outputs())
+@st.composite
+def cut_outputs(draw: st.DrawFn) -> tuple[list[str], dict[str, Any]]:
+    """The pieces of a valid technique output, with the document it holds."""
+    text, document = draw(outputs())
+    return draw(pieces_of(text)), document
 
-    found, summary, recommendations = read(*data.draw(pieces_of(text)))
+
+def uncut(*questions: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    document = {"summary": "", "questions": list(questions), "recommendations": []}
+    return [json.dumps(document)], document
+
+
+@settings(deadline=None)
+@given(cut_outputs())
+@example(uncut({"text": TRICKY, "notes": ["", TRICKY]}))
+@example(uncut({"text": "Why?", "notes": {"text": "Why?", "also": [1]}}))
+@example(uncut({"prompt": "Ask why", "text": "Why?"}, {"text": "How?"}))
+def test_any_cutting_of_a_valid_output_gives_what_the_whole_gives(output: tuple[list[str], dict[str, Any]]) -> None:
+    pieces, document = output
+
+    found, summary, recommendations = read(*pieces)
 
     assert found == [QuestionContent.model_validate(item) for item in document["questions"]]
     assert summary == document["summary"].strip()
-    assert recommendations == tuple(item.strip() for item in document["recommendations"])
+    assert recommendations == tuple(without_images(item.strip()) for item in document["recommendations"])
 
 
 @settings(deadline=None)
@@ -83,7 +100,12 @@ def test_a_cut_off_output_never_gives_half_a_question(data: st.DataObject) -> No
     found, _, recommendations = read(text[: data.draw(st.integers(0, len(text)))])
 
     assert found == whole[: len(found)]
-    assert set(recommendations) <= {item.strip() for item in document["recommendations"]}
+    assert set(recommendations) <= {without_images(item.strip()) for item in document["recommendations"]}
+
+
+@pytest.mark.parametrize("part", ['{"prompt": "Why?"}', '{"questions": ["Why would you?"]}', '[{"text": "Why?"}]'])
+def test_a_part_of_a_question_that_is_cut_off_is_no_question(part: str) -> None:
+    assert read(f'{{"questions": [{{"notes": [{part}], "text": "Half of')[0] == []
 
 
 @settings(deadline=None)

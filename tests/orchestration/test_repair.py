@@ -1,57 +1,32 @@
 """The one further model call that mends a technique's output, and what is thrown away before it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.errors import ProviderError
-from app.core.fences import read_fence
-from app.orchestration.catalog import load_catalog
 from app.orchestration.events import QuestionReady
-from app.orchestration.questions import COPIED_WORDS, Question, QuestionSet
+from app.orchestration.questions import COPIED_WORDS, Question
 from tests.answers import calls, question, says_questions, technique_output
 from tests.chat.conducting import Conducted, question_set, stage
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, shipped_plugins
 from tests.model_server import (
     Empty,
     Fail,
     LengthStop,
     ModelServer,
-    RecordedRequest,
     Say,
     Step,
 )
+from tests.orchestration.techniques import functions_of, needs_of, texts_in, texts_written, writes
 
 PROSE = "They could ask how a booking is kept from being stored twice and why a query became slow overnight"
 REPAIRED = [None, "few_shot", "repair"]
 
 
-def _writes(*questions: dict[str, Any]) -> Say:
-    """A technique, or a repair, that answers with these questions."""
-    return Say(json.dumps({"summary": "Here.", "questions": list(questions), "recommendations": ["Rest."]}), pieces=9)
-
-
-def _texts(found: QuestionSet) -> list[str]:
-    return [one.text for one in found.questions]
-
-
-def _written(*numbers: int) -> list[str]:
-    return [str(question(number)["text"]) for number in numbers]
-
-
-def _functions(turn: Conducted) -> list[str | None]:
-    return [call.function for call in turn.calls]
-
-
 def _ready(turn: Conducted) -> list[Question]:
     return [event.question for event in turn.events if isinstance(event, QuestionReady)]
-
-
-def _needs(request: RecordedRequest) -> dict[str, Any]:
-    needs: dict[str, Any] = json.loads(read_fence("needs", request.last_user_text) or "")
-    return needs
 
 
 # Too few and too many.
@@ -67,16 +42,16 @@ async def test_too_few_questions_are_topped_up_to_the_count_by_one_further_call(
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _functions(turn) == REPAIRED
-    assert _texts(turn.questions) == _written(1, 10)
+    assert functions_of(turn) == REPAIRED
+    assert texts_in(turn.questions) == texts_written(1, 10)
     assert _ready(turn) == list(turn.questions.questions)
-    needs = _needs(model_server.requests[-1])
-    assert (needs["missing_count"], needs["known"]) == (1, _written(1))
+    needs = needs_of(model_server.requests[-1])
+    assert (needs["missing_count"], needs["known"]) == (1, texts_written(1))
     assert (needs["incomplete"], needs["rejected"], needs["unreadable"]) == ([], [], "")
     assert turn.text_seen == turn.answer.reply
     assert "Only" not in turn.answer.reply
     assert "More." not in turn.answer.reply
-    assert turn.answer.reply.index(_written(10)[0]) < turn.answer.reply.index("**To prepare**")
+    assert turn.answer.reply.index(texts_written(10)[0]) < turn.answer.reply.index("**To prepare**")
 
 
 async def test_a_repair_that_brings_too_few_as_well_is_not_repaired(
@@ -86,8 +61,8 @@ async def test_a_repair_that_brings_too_few_as_well_is_not_repaired(
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _functions(turn) == REPAIRED
-    assert _texts(turn.questions) == _written(1, 2, 10)
+    assert functions_of(turn) == REPAIRED
+    assert texts_in(turn.questions) == texts_written(1, 2, 10)
     assert "Only 3 of 5 questions came back." in turn.answer.reply
 
 
@@ -98,8 +73,8 @@ async def test_a_whole_answer_needs_no_repair_and_what_is_too_much_is_cut(
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _functions(turn) == [None, "few_shot"]
-    assert _texts(turn.questions) == _written(1, 2)
+    assert functions_of(turn) == [None, "few_shot"]
+    assert texts_in(turn.questions) == texts_written(1, 2)
 
 
 async def test_an_answer_cut_by_its_length_is_topped_up(
@@ -112,8 +87,8 @@ async def test_an_answer_cut_by_its_length_is_topped_up(
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _functions(turn) == REPAIRED
-    assert _texts(turn.questions) == _written(1, 10)
+    assert functions_of(turn) == REPAIRED
+    assert texts_in(turn.questions) == texts_written(1, 10)
 
 
 # What is thrown away.
@@ -127,7 +102,7 @@ DUPLICATES: dict[str, tuple[dict[str, str], dict[str, Any], list[int | str], lis
         [2, 9],
         [9],
     ),
-    "of an earlier set": ({"change": "new"}, {"seen_questions": tuple(_written(4))}, [4, 9], [9]),
+    "of an earlier set": ({"change": "new"}, {"seen_questions": tuple(texts_written(4))}, [4, 9], [9]),
     "in other words": ({}, {}, [1, "How would you keep a booking from being stored twice? Question 1"], [1]),
 }
 
@@ -138,13 +113,13 @@ async def test_a_question_that_was_asked_already_is_replaced_by_the_repair(
 ) -> None:
     choices, task, written, kept = DUPLICATES[case]
     output = [question(item) if isinstance(item, int) else question(1, text=item) for item in written]
-    model_server.script(calls("technical-few_shot", **choices), _writes(*output), says_questions(1, first=10))
+    model_server.script(calls("technical-few_shot", **choices), writes(*output), says_questions(1, first=10))
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical", **task)
 
-    assert _functions(turn) == REPAIRED
-    assert [found.text for found in _ready(turn)] == _written(*kept, 10)
-    needs = _needs(model_server.requests[-1])
+    assert functions_of(turn) == REPAIRED
+    assert [found.text for found in _ready(turn)] == texts_written(*kept, 10)
+    needs = needs_of(model_server.requests[-1])
     (rejected,) = needs["rejected"]
     assert rejected.endswith("(was asked already)")
     assert needs["missing_count"] == 1
@@ -153,11 +128,11 @@ async def test_a_question_that_was_asked_already_is_replaced_by_the_repair(
 async def test_a_duplicate_from_the_repair_is_thrown_away_too(
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
-    model_server.script(calls("technical-few_shot"), says_questions(1), _writes(question(1), question(4)))
+    model_server.script(calls("technical-few_shot"), says_questions(1), writes(question(1), question(4)))
     async with stage(openai_settings()) as conducted:
-        turn = await conducted.turn(agent="technical", seen_questions=tuple(_written(4)))
+        turn = await conducted.turn(agent="technical", seen_questions=tuple(texts_written(4)))
 
-    assert _texts(turn.questions) == _written(1)
+    assert texts_in(turn.questions) == texts_written(1)
     assert "Only 1 of 2 questions came back." in turn.answer.reply
 
 
@@ -172,21 +147,21 @@ async def test_a_duplicate_from_the_repair_is_thrown_away_too(
 async def test_a_run_of_words_copied_from_an_example_is_thrown_away(
     openai_settings: MakeSettings, model_server: ModelServer, technique: str, words: int, *, is_thrown_away: bool
 ) -> None:
-    few_shot = load_catalog(Path("plugins")).technique("technical", "few_shot")
+    few_shot = shipped_plugins().catalog.technique("technical", "few_shot")
     assert few_shot is not None
     example = json.loads(few_shot.examples_at(None).splitlines()[0])
     run = " ".join(str(example["text"]).split()[:words])
     copied = question(1, text=f"Zeppelins aside, {run} Zanzibar?")
-    model_server.script(calls(f"technical-{technique}"), _writes(question(2), copied))
+    model_server.script(calls(f"technical-{technique}"), writes(question(2), copied))
     if is_thrown_away:
         model_server.script(says_questions(1, first=10))
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert (copied["text"] in _texts(turn.questions)) is not is_thrown_away
+    assert (copied["text"] in texts_in(turn.questions)) is not is_thrown_away
     if is_thrown_away:
-        assert _texts(turn.questions) == _written(2, 10)
-        assert _needs(model_server.requests[-1])["rejected"] == [f"{copied['text']} (was copied from an example)"]
+        assert texts_in(turn.questions) == texts_written(2, 10)
+        assert needs_of(model_server.requests[-1])["rejected"] == [f"{copied['text']} (was copied from an example)"]
 
 
 # Empty fields.
@@ -198,36 +173,36 @@ async def test_missing_fields_are_filled_in_under_the_same_id(
     bare = question(1, hints=[], sample_framework="", level_signal=" ", time_minutes=7)
     model_server.script(
         calls("technical-few_shot"),
-        _writes(bare, question(2)),
-        _writes(question(1, difficulty="hard", time_minutes=40)),
+        writes(bare, question(2)),
+        writes(question(1, difficulty="hard", time_minutes=40)),
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
     first, second, again = _ready(turn)
-    assert _functions(turn) == REPAIRED
+    assert functions_of(turn) == REPAIRED
     assert again.id == first.id
     assert [first.gaps, second.gaps, again.gaps] == [("level_signal", "hints", "sample_framework"), (), ()]
     filled = {name: getattr(again, name) for name in first.gaps}
     assert again == first.model_copy(update=filled), "what was there stays"
     assert turn.questions.questions == (again, second)
     assert turn.answer.reply.count(first.text) == 1, "the reply does not show them, so it is not said again"
-    needs = _needs(model_server.requests[-1])
-    assert [found["text"] for found in needs["incomplete"]] == _written(1)
+    needs = needs_of(model_server.requests[-1])
+    assert [found["text"] for found in needs["incomplete"]] == texts_written(1)
     assert needs["missing_count"] == 0
 
 
 async def test_one_repair_completes_and_tops_up(openai_settings: MakeSettings, model_server: ModelServer) -> None:
     model_server.script(
         calls("technical-few_shot", count="3"),
-        _writes(question(1, follow_ups=None), question(2, evaluation_criteria=[])),
-        _writes(question(10), question(2), question(1)),
+        writes(question(1, follow_ups=None), question(2, evaluation_criteria=[])),
+        writes(question(10), question(2), question(1)),
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _functions(turn) == REPAIRED
-    assert _texts(turn.questions) == _written(1, 2, 10)
+    assert functions_of(turn) == REPAIRED
+    assert texts_in(turn.questions) == texts_written(1, 2, 10)
     assert [found.gaps for found in turn.questions.questions] == [(), (), ()]
     assert [found.position for found in _ready(turn)] == [1, 2, 3, 2, 1]
 
@@ -236,12 +211,12 @@ async def test_fields_that_stay_empty_do_not_cost_the_question(
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
     model_server.script(
-        calls("technical-few_shot"), _writes(question(1, hints=[]), question(2)), _writes(question(1, hints=[]))
+        calls("technical-few_shot"), writes(question(1, hints=[]), question(2)), writes(question(1, hints=[]))
     )
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _texts(turn.questions) == _written(1, 2)
+    assert texts_in(turn.questions) == texts_written(1, 2)
     assert len(_ready(turn)) == 2
     assert "Only" not in turn.answer.reply
 
@@ -254,14 +229,14 @@ async def test_prose_becomes_questions_by_the_repair(openai_settings: MakeSettin
     async with stage(openai_settings()) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _functions(turn) == REPAIRED
-    assert _texts(turn.questions) == _written(1, 2)
-    needs = _needs(model_server.requests[-1])
+    assert functions_of(turn) == REPAIRED
+    assert texts_in(turn.questions) == texts_written(1, 2)
+    needs = needs_of(model_server.requests[-1])
     assert (needs["unreadable"], needs["missing_count"]) == (PROSE, 2)
     assert PROSE not in turn.answer.reply
 
 
-@pytest.mark.parametrize("repair", [Say(PROSE), _writes(), Empty(), Fail(500)], ids=lambda step: type(step).__name__)
+@pytest.mark.parametrize("repair", [Say(PROSE), writes(), Empty(), Fail(500)], ids=lambda step: type(step).__name__)
 async def test_what_stays_unreadable_fails_the_turn_after_one_repair(
     openai_settings: MakeSettings, model_server: ModelServer, repair: Step
 ) -> None:
@@ -291,7 +266,7 @@ async def test_a_turn_whose_questions_were_all_asked_before_fails_and_says_so(
     model_server.script(calls("technical-few_shot"), says_questions(2), says_questions(2))
     async with stage(openai_settings()) as conducted:
         with pytest.raises(ProviderError, match="had been asked before"):
-            await conducted.turn(agent="technical", seen_questions=tuple(_written(1, 2)))
+            await conducted.turn(agent="technical", seen_questions=tuple(texts_written(1, 2)))
 
         assert [event for event in conducted.events if isinstance(event, QuestionReady)] == []
     assert len(model_server.requests) == 3

@@ -8,26 +8,13 @@ from typing import Any
 import pytest
 
 from app.core.fences import read_fence
-from app.orchestration.questions import QuestionSet
-from tests.answers import calls, question, says_questions, technique_output
+from tests.answers import calls, says_questions, technique_output
 from tests.chat.conducting import brief, stage
 from tests.conftest import MakeSettings
-from tests.model_server import CutStream, Empty, Fail, ModelServer, RecordedRequest, Say, Silence, Step, Usage
+from tests.model_server import CutStream, Empty, Fail, ModelServer, Say, Silence, Step, Usage
+from tests.orchestration.techniques import needs_of, texts_in, texts_written
 
 REPAIRED = [None, "few_shot", "repair"]
-
-
-def _texts(found: QuestionSet) -> list[str]:
-    return [one.text for one in found.questions]
-
-
-def _written(*numbers: int) -> list[str]:
-    return [str(question(number)["text"]) for number in numbers]
-
-
-def _needs(request: RecordedRequest) -> dict[str, Any]:
-    needs: dict[str, Any] = json.loads(read_fence("needs", request.last_user_text) or "")
-    return needs
 
 
 # A repair that fails.
@@ -56,7 +43,7 @@ async def test_a_repair_that_fails_keeps_what_has_been_delivered(
     async with stage(openai_settings(provider_max_retries=0), **limits) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _texts(turn.questions) == _written(1, 2)
+    assert texts_in(turn.questions) == texts_written(1, 2)
     assert turn.questions.recommendations != ()
     assert "Only 2 of 3 questions came back." in turn.answer.reply
     assert turn.text_seen == turn.answer.reply
@@ -74,7 +61,7 @@ async def test_whole_questions_of_a_repair_that_was_cut_are_taken(
     async with stage(openai_settings(provider_max_retries=0)) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _texts(turn.questions) == _written(1, 2, 10)
+    assert texts_in(turn.questions) == texts_written(1, 2, 10)
     assert "Only 3 of 4 questions came back." in turn.answer.reply
     assert [call.is_complete for call in turn.calls] == [True, True, False]
 
@@ -89,7 +76,7 @@ async def test_a_repair_that_goes_on_talking_is_heard_out(
     async with stage(openai_settings(), silence_seconds=1) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _texts(turn.questions) == _written(1, 10)
+    assert texts_in(turn.questions) == texts_written(1, 10)
 
 
 async def test_a_repair_is_given_up_before_the_turn_runs_out_of_time(
@@ -99,7 +86,7 @@ async def test_a_repair_is_given_up_before_the_turn_runs_out_of_time(
     async with stage(openai_settings(), silence_seconds=30, deadline_seconds=2) as conducted:
         turn = await conducted.turn(agent="technical")
 
-    assert _texts(turn.questions) == _written(1, 2)
+    assert texts_in(turn.questions) == texts_written(1, 2)
     assert "Only 2 of 3 questions came back." in turn.answer.reply
 
 
@@ -146,7 +133,7 @@ async def test_a_repair_is_told_as_data_what_is_wrong(openai_settings: MakeSetti
     request = model_server.requests[-1]
     assert [message["role"] for message in request.messages] == ["system", "user"]
     assert "poem" not in request.system_text
-    assert _needs(request)["unreadable"] == hostile.replace("<<needs", "< <needs")
+    assert needs_of(request)["unreadable"] == hostile.replace("<<needs", "< <needs")
     assert read_fence("request", request.last_user_text) == "prepare me\ncaching"
     settings = json.loads(read_fence("settings", request.last_user_text) or "")
     assert (settings["interview_type"], settings["question_count"]) == ("technical", 2)

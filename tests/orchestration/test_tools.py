@@ -16,7 +16,6 @@ from semantic_kernel.exceptions import FunctionExecutionException
 from semantic_kernel.filters import AutoFunctionInvocationContext, FilterTypes
 from semantic_kernel.functions import KernelArguments, KernelFunction
 
-from app.bank.questions import QuestionBank
 from app.orchestration.agents import build_agents, build_handoffs
 from app.orchestration.catalog import CHOICES, TURN_ARGUMENTS, Catalog, load_catalog
 from app.orchestration.context import opening_messages
@@ -25,9 +24,9 @@ from app.orchestration.turn import TurnLimits, TurnState
 from app.providers.registry import active_provider
 from tests.answers import hands_to
 from tests.chat.conducting import question_set, task_of
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, shipped_plugins
 from tests.model_server import ModelServer, Say
-from tests.orchestration.plugin_folders import REAL_PLUGINS, add_salary_talk, copy_plugins
+from tests.orchestration.plugin_folders import add_salary_talk, copy_plugins
 
 SHIPPED = ("technical", "behavioral", "case_study", "reverse")
 TECHNIQUES = ("few_shot", "chain_of_thought", "zero_shot", "role_based", "structured_output")
@@ -68,7 +67,7 @@ async def seen_by_the_agents(
     settings: Any, catalog: Catalog, server: ModelServer, visits: tuple[str, ...]
 ) -> dict[str, Kernel]:
     """The kernels that the agents really work with, from a turn in which each hands over to the next."""
-    provider = active_provider(settings, QuestionBank.load(REAL_PLUGINS))
+    provider = active_provider(settings)
     state = TurnState(task_of(), provider=provider, limits=TurnLimits(handoffs=9, model_calls=9), emit=lambda _: None)
     kernels: dict[str, Kernel] = {}
 
@@ -99,7 +98,7 @@ async def seen_by_the_agents(
 async def test_the_shipped_agents_reach_these_functions_and_no_other(
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
-    kernels = await seen_by_the_agents(openai_settings(), load_catalog(REAL_PLUGINS), model_server, SHIPPED)
+    kernels = await seen_by_the_agents(openai_settings(), shipped_plugins().catalog, model_server, SHIPPED)
 
     assert {name: reachable(kernel) for name, kernel in kernels.items()} == {
         "triage": expected("triage", SHIPPED, ()),
@@ -123,7 +122,7 @@ async def test_a_type_that_is_dropped_in_reaches_its_techniques_and_nothing_more
 
 
 def test_what_is_hidden_from_models_is_what_the_turn_supplies() -> None:
-    for spec in load_catalog(REAL_PLUGINS).specialists.values():
+    for spec in shipped_plugins().catalog.specialists.values():
         for technique in spec.techniques.values():
             hidden = {p.name for p in technique.function.parameters if not p.include_in_function_choices}
             assert hidden <= TURN_ARGUMENTS
@@ -213,7 +212,7 @@ def native_functions(kernel: Kernel) -> list[KernelFunction]:
 async def test_no_function_touches_file_network_process_or_code_whatever_it_is_told(
     openai_settings: MakeSettings, model_server: ModelServer
 ) -> None:
-    provider = active_provider(openai_settings(), QuestionBank.load(REAL_PLUGINS))
+    provider = active_provider(openai_settings())
     recalled: list[tuple[Any, int]] = []
     current = question_set(3)
 
@@ -222,7 +221,7 @@ async def test_no_function_touches_file_network_process_or_code_whatever_it_is_t
 
     task = task_of(agent="technical", question_sets={"technical": current}, recall=recall)
     state = TurnState(task, provider=provider, limits=TurnLimits(), emit=lambda _: None)
-    kernel = build_agents(load_catalog(REAL_PLUGINS), state)[0].kernel
+    kernel = build_agents(shipped_plugins().catalog, state)[0].kernel
     for function in native_functions(kernel):
         names = NATIVE[function.fully_qualified_name]
         # The first call loads what is loaded once, such as the price table.

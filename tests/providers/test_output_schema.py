@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # jsonschema ships no types
@@ -11,17 +10,16 @@ import pytest
 from openai import AsyncOpenAI
 
 from app.bank.examples import worked_examples
-from app.bank.questions import ExperienceLevel, QuestionBank
+from app.bank.questions import ExperienceLevel
 from app.core.config import REPOSITORY_ROOT
 from app.core.errors import ProviderError
-from app.orchestration.catalog import load_catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.contract import OUTPUT_CONTRACT, OUTPUT_SCHEMA
 from app.orchestration.turn import TurnLimits
 from app.providers.openai import OpenAIProvider
 from tests.answers import calls, question, says_questions, technique_output
 from tests.chat.conducting import stage, task_of
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, shipped_plugins
 from tests.model_server import Fail, ModelServer, RecordedRequest, Say
 
 REFUSAL = "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."
@@ -63,7 +61,7 @@ async def test_openai_itself_gets_it_too(model_server: ModelServer) -> None:
     client = AsyncOpenAI(api_key="sk-test-key", base_url=model_server.base_url, max_retries=0)
     provider = OpenAIProvider(name="openai", client=client, models=("gpt-4o",), deployment=None)
     try:
-        conductor = Conductor(load_catalog(PLUGINS), provider, TurnLimits())
+        conductor = Conductor(shipped_plugins().catalog, provider, TurnLimits())
         await conductor.run(task_of(agent="technical"), lambda _: None)
     finally:
         await provider.close()
@@ -284,15 +282,10 @@ def test_what_is_not_the_contract_does_not(output: Mapping[str, Any]) -> None:
     assert len(_problems(output)) == 1
 
 
-@cache
-def _bank() -> QuestionBank:
-    return QuestionBank.load(PLUGINS)
-
-
 @pytest.mark.parametrize("interview_type", ["behavioral", "case_study", "reverse", "technical"])
 @pytest.mark.parametrize("level", list(ExperienceLevel))
 def test_the_examples_that_prompts_show_keep_to_it(interview_type: str, level: ExperienceLevel) -> None:
-    examples = worked_examples(_bank().of_type(interview_type), level).splitlines()
+    examples = worked_examples(shipped_plugins().bank.of_type(interview_type), level).splitlines()
 
     assert len(examples) == 3
     for line in examples:

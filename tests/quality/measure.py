@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app.bank.questions import ExperienceLevel, QuestionBank
 from app.conversations.schemas import QuestionSetPublic
 from app.core.config import Settings
-from app.main import create_app, lifespan
+from app.main import Plugins, create_app, lifespan
 from app.orchestration.questions import is_asked_in
 from app.providers.offline.likeness import original_of
 from app.providers.offline.persona import plain_voice
@@ -76,9 +76,10 @@ class Service:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Service]:
-    """Start the application, without a network in between, and stop it."""
-    app: FastAPI = create_app(settings)
+async def running(settings: Settings, plugins: Plugins | None = None) -> AsyncIterator[Service]:
+    """Start the application, without a network in between, and stop it; `plugins` if they have been read already."""
+    plugins = plugins or Plugins.load(settings.plugins_dir)
+    app: FastAPI = create_app(settings, plugins=plugins)
     transport = httpx2.ASGITransport(app)
     async with (
         lifespan(app),
@@ -95,7 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 for kind in catalog["interview_types"]
             },
             settings=settings,
-            bank=QuestionBank.load(settings.plugins_dir) if is_offline else None,
+            bank=plugins.bank if is_offline else None,
         )
 
 

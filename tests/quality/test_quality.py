@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.bank.questions import ExperienceLevel
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, shipped_plugins
 from tests.quality.jobs import ADVERTS, SHARED, shared_jobs, shipped_jobs
 from tests.quality.measure import Comparison, Measured, Request, compare, overlap_of, running
 from tests.quality.report import main
@@ -23,7 +23,7 @@ async def measured_sets(make_settings: MakeSettings, interview_type: str) -> lis
     requests = [
         Request(job, interview_type, level) for job in shipped_jobs() for level in (job.level, ONE_UP[job.level])
     ]
-    async with running(make_settings()) as service:
+    async with running(make_settings(), shipped_plugins()) as service:
         assert service.types == sorted(TYPES)
         return [await compare(service, request) for request in requests]
 

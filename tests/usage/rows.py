@@ -3,11 +3,11 @@
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlmodel import select
 
-from app.accounts.models import LOCAL_USER_ID
+from app.accounts.models import LOCAL_USER_ID, User
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.orchestration.ledger import PlannedCall
@@ -44,6 +44,14 @@ async def store(database: Database, *rows: ModelCallRow) -> None:
     """These rows."""
     async with database.transaction() as session:
         session.add_all(rows)
+
+
+async def another_user(database: Database) -> UUID:
+    """Somebody whose calls are not ours."""
+    user = User(id=uuid4(), created_at=utc_now())
+    async with database.transaction() as session:
+        session.add(user)
+        return user.id
 
 
 async def ledger_of(database: Database) -> list[ModelCallRow]:

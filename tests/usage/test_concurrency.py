@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ from app.core.database import Database
 from tests.answers import calls, hands_to, says_questions
 from tests.chat.client import problem_of
 from tests.conftest import MakeSettings, Serve
+from tests.e2e.server_process import launched
 from tests.model_server import ModelServer, RecordedRequest, Say, Step
 from tests.model_server import Usage as Tokens
 from tests.usage.rows import ledger_of
@@ -91,15 +93,24 @@ async def test_fifty_turns_on_a_budget_for_a_few(
 
 
 @ON_POSTGRESQL
-async def test_fifty_turns_on_two_servers_share_one_budget(
-    serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, database: Database
+async def test_two_server_processes_share_one_budget(
+    tmp_path: Path, model_server: ModelServer, database: Database
 ) -> None:
     model_server.respond_with(talks)
-    url = database.url.render_as_string(hide_password=False)
-    settings = openai_settings(database_url=url, budget_usd_per_day="0.5", **PATIENT)
-    async with AsyncExitStack() as servers:
-        clients = [await servers.enter_async_context(serve(settings)) for _ in range(2)]
-        responses = await many_turns(clients, TURNS)
+    settings = {
+        "DATABASE_URL": database.url.render_as_string(hide_password=False),
+        "OPENAI_BASE_URL": model_server.base_url,
+        "DEFAULT_MODEL": "gpt-4o",
+        "BUDGET_USD_PER_DAY": "0.5",
+        "TURN_TIMEOUT_SECONDS": "120",
+    }
+    async with AsyncExitStack() as opened:
+        servers = [opened.enter_context(launched(tmp_path / name, **settings)) for name in ("one", "other")]
+        for server in servers:
+            server.wait_until_ready()
+        clients = [await opened.enter_async_context(httpx2.AsyncClient(base_url=server.address)) for server in servers]
+        # Each on a budget of its own would complete at least ten.
+        responses = await many_turns(clients, 24)
 
     check_refusals(responses, "budget_exhausted")
     completed = Counter(response.status_code for response in responses)[200]

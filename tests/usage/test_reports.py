@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlmodel import delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.models import LOCAL_USER_ID, User
+from app.accounts.models import LOCAL_USER_ID
 from app.conversations.models import Conversation
 from app.core.clock import utc_now
 from app.core.database import NANO, Database
@@ -26,7 +26,7 @@ from tests.answers import hands_to
 from tests.chat.client import chat, problem_of
 from tests.conftest import MakeSettings, Serve
 from tests.model_server import ModelServer, Say
-from tests.usage.rows import ledger_of, open_row, row, store
+from tests.usage.rows import another_user, ledger_of, open_row, row, store
 
 USAGE = "/api/v1/usage"
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -71,11 +71,7 @@ async def report(database: Database, make_settings: MakeSettings, **changes: Any
 
 @pytest.fixture
 async def stranger(database: Database) -> UUID:
-    """Another user."""
-    user_id = uuid4()
-    async with database.transaction() as session:
-        session.add(User(id=user_id, created_at=utc_now()))
-    return user_id
+    return await another_user(database)
 
 
 @given(lines=ROWS, by=st.sampled_from(GroupBy))

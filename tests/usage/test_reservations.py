@@ -7,13 +7,13 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy.engine import URL
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.accounts.models import LOCAL_USER_ID, User
+from app.accounts.models import LOCAL_USER_ID
 from app.core.clock import utc_now
 from app.core.config import Settings
 from app.core.database import Database
@@ -24,7 +24,7 @@ from app.usage.limits import CallScope
 from app.usage.models import ModelCallRow
 from tests.conftest import MakeSettings
 from tests.conversations.stories import call
-from tests.usage.rows import ledger_of, open_row, planned, row, store
+from tests.usage.rows import another_user, ledger_of, open_row, planned, row, store
 
 MakeLedger = Callable[..., ScopedLedger]
 
@@ -43,11 +43,7 @@ async def outcomes(asking: list[Awaitable[Booking]]) -> tuple[list[Booking], lis
 
 @pytest.fixture
 async def stranger(database: Database) -> UUID:
-    """Another user."""
-    user_id = uuid4()
-    async with database.transaction() as session:
-        session.add(User(id=user_id, created_at=utc_now()))
-    return user_id
+    return await another_user(database)
 
 
 @pytest.fixture

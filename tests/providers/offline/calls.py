@@ -8,10 +8,10 @@ from typing import Any
 from semantic_kernel.contents import AuthorRole, ChatHistory, FunctionCallContent
 
 from app.bank.questions import QuestionBank
-from app.core.config import REPOSITORY_ROOT
 from app.core.fences import fence
 from app.providers.offline.decisions import Call, Decision, Say
 from app.providers.offline.engine import Engine
+from tests.conftest import shipped_plugins
 
 TYPES = {
     "behavioral": "STAR stories about past experience, teamwork, conflict.",
@@ -34,9 +34,8 @@ Requirements
 """
 
 
-@cache
 def real_bank() -> QuestionBank:
-    return QuestionBank.load(REPOSITORY_ROOT / "plugins")
+    return shipped_plugins().bank
 
 
 @cache
