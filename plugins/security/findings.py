@@ -15,6 +15,8 @@ from plugins.security.reasons import Reason
 
 DISGUISE_BONUS = 0.25
 """What each disguise of a text adds to its margin."""
+SENTENCE_CAUTION = 0.2
+"""What is taken off the margin of a document's sentences: each of so many is a chance to look like an attack."""
 FORGED = 1.0
 """The margin of a forged marker."""
 NO_SCORE = -1.0
@@ -52,8 +54,9 @@ class Weighed:
         """Return the windows of the text itself, its sentences as well: where in a document an attack stands."""
         spans, more = self.spans.only(self.passage_of == 0), sentences(self.found)
         more = more.only(self.found.tokens.texts.take(more.first) == 0)
+        own, inside = self.model.margins(self.sums, spans), self.model.margins(self.sums, more) - SENTENCE_CAUTION
         spans = Windows(np.append(spans.first, more.first), np.append(spans.end, more.end))
-        return replace(self, spans=spans, margins=self.model.margins(self.sums, spans))
+        return replace(self, spans=spans, margins=np.append(own, inside))
 
     def shortest_first(self, least: float) -> list[tuple[int, int, int]]:
         """Return windows that weigh so much: number, start and end of each in the text, the fewest tokens first."""

@@ -33,9 +33,9 @@ REASONS = (
 
 STRETCH, STRIDE = 64, 32
 """Tokens of a stretch, and from the beginning of one to that of the next."""
-SENTENCES = 3
-"""Sentences weighed together at most, within the length of a stretch."""
-DAMPING = 4_000.0
+SENTENCES, LEAST_TOKENS = 3, 4
+"""Sentences weighed together at most, within the length of a stretch, and tokens that there are at least."""
+DAMPING = 20_000.0
 """What the square of a window's length is at least increased by: a few letters alone say little."""
 RARITY_STEP = 1 / 20
 """What one step of `rarity` is worth, in logarithms of how many texts there are to one that has the feature."""
@@ -71,12 +71,13 @@ def stretches(found: Features) -> Windows:
 
 
 def sentences(found: Features) -> Windows:
-    """Return one to so many sentences in a row of each text, unless they are longer than a stretch."""
+    """Return one to so many sentences in a row of each text that are neither longer than a stretch nor a word."""
     texts = found.tokens.texts
     edges = np.append(where(found.tokens.is_sentence_start), len(texts))
     firsts = np.concatenate([edges[:-together] for together in range(1, SENTENCES + 1)])
     ends = np.concatenate([edges[together:] for together in range(1, SENTENCES + 1)])
-    is_kept = ends - firsts <= STRETCH
+    lengths = ends - firsts
+    is_kept = (lengths <= STRETCH) & (lengths >= LEAST_TOKENS)
     if len(texts) and texts[-1] > texts[0]:
         is_kept &= texts.take(firsts) == texts.take(ends - 1)
     return Windows(firsts, ends).only(is_kept)

@@ -14,12 +14,12 @@ from plugins.security.folding import NEWLINE, SPACE, WORD, Mask, Places, where
 from plugins.security.hashing import FOLD_DOWN, MIX, Hashes, hashes_of_runs, prefixes_of
 from plugins.security.tokens import Cut, Tokens, cut, tokens_of
 
-BITS = 20
+BITS = 21
 """The table has two to this power of places; features that share one are weighed together."""
 
 LONGEST_PERIOD = 8
 """How many tokens later a repetition still counts as one."""
-LETTERS = 5
+LETTERS = 4
 """Letters in a row that are looked at together, across words as well."""
 LONGEST_WORD = 60
 """Letters of a token whose n-grams count: what is longer is no word, and repeats itself without saying more."""
@@ -29,8 +29,8 @@ CONCEPT_REACH = 10
 
 _SECOND, _THIRD = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 _TABLE_SHIFT = np.uint64(64 - BITS)
-_WORDS, _PAIRS, _STEMS, _OPENING, _OPENING_PAIR, _QUOTED, _QUOTED_PAIR, _CONCEPT, _CONCEPTS, _LETTERS = (
-    np.uint64(0x1000193 * (number + 1)) for number in range(10)
+_WORDS, _PAIRS, _STEM, _STEMS, _OPENING, _OPENING_PAIR, _QUOTED, _QUOTED_PAIR, _CONCEPT, _CONCEPTS, _LETTERS = (
+    np.uint64(0x1000193 * (number + 1)) for number in range(11)
 )
 
 
@@ -124,7 +124,7 @@ def _table_places(hashes: Hashes) -> Places:
 
 
 def _word_families(tokens: Tokens) -> list[_Family]:
-    """Return words, pairs, pairs of stems, openings, and words and pairs once more where they open or are quoted."""
+    """Return words and stems, pairs of both, and words and pairs once more where they open or are quoted."""
     words = tokens.hashes
     owners = np.arange(len(words))
     pairs = words[:-1] * _SECOND + words[1:]
@@ -133,6 +133,7 @@ def _word_families(tokens: Tokens) -> list[_Family]:
     families = [
         _Family(words ^ _WORDS, owners, owners),
         _Family(pairs ^ _PAIRS, owners[:-1], owners[1:]),
+        _Family(stems ^ _STEM, spoken, spoken),
         _Family((stems[:-1] * _SECOND + stems[1:]) ^ _STEMS, spoken[:-1], spoken[1:]),
     ]
     for is_such, word_salt, pair_salt in (

