@@ -55,10 +55,15 @@ def _needs_joiner(neighbour: str) -> bool:
 
 def hidden_payload(text: str) -> str:
     """Return the ASCII text written in Unicode tag characters, which no screen shows; flags of regions do not count."""
-    if text.isascii() or not _TAG_RUN.search(text):
+    if not _has_tags(text) or not _TAG_RUN.search(text):
         return ""
     runs = _TAG_RUN.findall(_FLAG.sub("", text))
     return " ".join("".join(chr(ord(sign) - 0xE0000) for sign in run) for run in runs)
+
+
+def _has_tags(text: str) -> bool:
+    """Whether a text may have tag characters, which are of those that take two units of UTF-16: a cheap sign."""
+    return not text.isascii() and len(text.encode("utf-16-le", "surrogatepass")) > 2 * len(text)
 
 
 def hides_text(text: str) -> bool:

@@ -32,12 +32,21 @@ def prefixes_of(codes: Codes) -> Hashes:
     """Return the sums that `hashes_between` needs: one more than there are characters."""
     ups, _ = _powers_for(len(codes) + 1)
     prefixes = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum(codes * ups[: len(codes)], out=prefixes[1:])
+    np.cumsum(codes.view(np.uint64) * ups[: len(codes)], out=prefixes[1:])
     return prefixes
 
 
 def hashes_between(prefixes: Hashes, first: Places, end: Places) -> Hashes:
     """Return the hash of each run of characters; equal runs have equal hashes wherever they stand."""
     _, downs = _powers_for(len(prefixes))
-    hashes: Hashes = (prefixes[end] - prefixes[first]) * downs[first]
+    hashes: Hashes = (prefixes.take(end) - prefixes.take(first)) * downs.take(first)
     return hashes ^ (hashes >> FOLD_DOWN)
+
+
+def hashes_of_runs(prefixes: Hashes, length: int) -> Hashes:
+    """Return the hash of every run of so many characters, in the order of where they begin."""
+    _, downs = _powers_for(len(prefixes))
+    hashes: Hashes = prefixes[length:] - prefixes[:-length]
+    hashes *= downs[: len(hashes)]
+    hashes ^= hashes >> FOLD_DOWN
+    return hashes

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.security.folding import IDEOGRAPH, WORD, fold
-from plugins.security.hashing import MIX, Hashes, hashes_between, prefixes_of
+from plugins.security.folding import IDEOGRAPH, WORD, fold, where
+from plugins.security.hashing import MIX, Hashes, hashes_between, hashes_of_runs, prefixes_of
 
 LEXICON_FILE = Path(__file__).with_name("lexicon.tsv")
 LONGEST, LONGEST_IDEOGRAPHS = 10, 4
@@ -37,9 +37,10 @@ class Lexicon:
 
     def look_up(self, hashes: Hashes) -> tuple[Numbers, Numbers]:
         """Return which of the hashes are known, and as which entry."""
-        likely = np.flatnonzero(self.filter[((hashes * MIX) >> _FILTER_SHIFT).view(np.int64)])
-        entries = np.minimum(np.searchsorted(self.hashes, hashes[likely]), len(self.hashes) - 1)
-        is_known = self.hashes[entries] == hashes[likely]
+        likely = where(self.filter.take(((hashes * MIX) >> _FILTER_SHIFT).view(np.int64)))
+        wanted = hashes.take(likely)
+        entries = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
+        is_known = self.hashes.take(entries) == wanted
         return likely[is_known], entries[is_known]
 
 
@@ -72,18 +73,33 @@ def concepts_of(prefixes: Hashes, first: Numbers, last: Numbers, kinds: NDArray[
     A word is known if it is in the lexicon or begins with a stem; ideographs are looked up in runs.
     """
     concepts = np.zeros(len(first), dtype=np.int64)
-    for kind, longest in ((WORD, LONGEST), (IDEOGRAPH, LONGEST_IDEOGRAPHS)):
-        tokens = np.flatnonzero(kinds == kind)
-        if not len(tokens):
-            continue
-        reach = last[tokens] + 1 if kind == WORD else np.full(len(tokens), len(prefixes) - 1)
-        begins = np.tile(first[tokens], longest)
-        ends = begins + np.repeat(np.arange(1, longest + 1), len(tokens))
-        reaches = np.tile(reach, longest)
-        inside = np.flatnonzero(ends <= reaches)
-        found, entry = lexicon().look_up(hashes_between(prefixes, begins[inside], ends[inside]))
-        found = inside[found]
-        meant = lexicon().is_stem[entry] | (ends[found] == reaches[found])
-        # Later places are longer entries, and the last assignment stays.
-        concepts[tokens[found[meant] % len(tokens)]] = lexicon().concepts[entry[meant]]
+    _look_up_words(where(kinds == WORD), prefixes, first, last=last, concepts=concepts)
+    _look_up_ideographs(where(kinds == IDEOGRAPH), prefixes, first, concepts=concepts)
     return concepts
+
+
+def _look_up_words(words: Numbers, prefixes: Hashes, first: Numbers, *, last: Numbers, concepts: Numbers) -> None:
+    if not len(words):
+        return
+    begins = first.take(words)
+    letters = last.take(words) + 1 - begins
+    tried = np.minimum(letters, LONGEST)
+    of_word = np.repeat(np.arange(len(words)), tried)
+    length = np.arange(1, len(of_word) + 1) - (tried.cumsum() - tried).take(of_word)
+    begin = begins.take(of_word)
+    found, entry = lexicon().look_up(hashes_between(prefixes, begin, begin + length))
+    known = of_word[found]
+    meant = where(lexicon().is_stem[entry] | (length[found] == letters[known]))
+    # Later places are longer entries, and the last assignment stays.
+    concepts[words[known[meant]]] = lexicon().concepts[entry[meant]]
+
+
+def _look_up_ideographs(ideographs: Numbers, prefixes: Hashes, first: Numbers, *, concepts: Numbers) -> None:
+    if not len(ideographs):
+        return
+    begins = first[ideographs]
+    for length in range(1, LONGEST_IDEOGRAPHS + 1):
+        hashes = hashes_of_runs(prefixes, length)
+        found, entry = lexicon().look_up(hashes.take(begins[: np.searchsorted(begins, len(hashes))]))
+        meant = lexicon().is_stem[entry]
+        concepts[ideographs[found[meant]]] = lexicon().concepts[entry[meant]]

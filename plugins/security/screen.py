@@ -1,19 +1,17 @@
 """The security screen: pure code that decides, before any model call, whether a text looks like an attack.
 
-A text is folded to plain letters (`folding`), hashed into n-grams of words and letters (`ngrams`), and a linear model
-weighs sentences and stretches of it (`model`); parts in disguise are read as well (`disguises`). One global threshold
-decides. An attack in a message is refused; in a document, which its sender did not write, it is taken out and flagged.
+A text is folded to plain letters (`folding`) and cut into tokens (`tokens`), parts in disguise are read as well
+(`disguises`), all of it is hashed into n-grams of words and letters (`ngrams`), and a linear model weighs stretches of
+it (`model`). One global threshold decides. An attack in a message is refused; in a document, which its sender did not
+write, it is taken out and flagged.
 
 The screen is one layer. It does not replace delimiting candidate text in prompts, and it reads words, not intent.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from plugins.security.characters import hidden_payload, hides_text, shows_nothing, without_invisible
-from plugins.security.findings import Finding, other_findings, weigh
+from plugins.security.findings import Finding, findings_in, weigh
 from plugins.security.markup import without_hidden_markup
 from plugins.security.model import Model, read
 from plugins.security.reasons import Reason
@@ -32,7 +30,6 @@ MAX_ROUNDS = 20
 
 SHIPPED = read()
 
-_LOGITS_TO_SCORE = 4.0
 _QUOTES = frozenset("\"'“”„«»`")
 
 
@@ -70,20 +67,15 @@ def screen(text: str, *, max_characters: int, model: Model = SHIPPED) -> Verdict
     payload = hidden_payload(text)
     if not payload and shows_nothing(text):
         return Verdict(THRESHOLD, (Reason.EMPTY,))
-    found = [finding for part in (_unquoted(text), payload) if part for finding in _heaviest(part, model)]
-    found.sort(key=lambda finding: -finding.logit)
-    score = round(_score(found[0].logit), 3) if found else 0.0
-    speaking = [finding for finding in found if finding.logit >= 0] or (found[:1] if score else [])
+    found = [finding for part in (_unquoted(text), payload) if part for finding in findings_in(part, model)]
+    found.sort(key=lambda finding: -finding.margin)
+    score = round(_score(found[0].margin), 3) if found else 0.0
+    speaking = [finding for finding in found if finding.margin >= 0] or (found[:1] if score else [])
     reasons = tuple(dict.fromkeys(reason for finding in speaking for reason in finding.reasons))
     if hides_text(text):
         named = reasons if score >= THRESHOLD else ()
         return Verdict(max(score, THRESHOLD), tuple(dict.fromkeys((*named, Reason.HIDDEN_CHARACTERS))))
     return Verdict(score, reasons)
-
-
-def _heaviest(text: str, model: Model) -> list[Finding]:
-    weighed = weigh(text, model)
-    return [*weighed.heaviest(), *other_findings(weighed)]
 
 
 def _unquoted(text: str) -> str:
@@ -118,21 +110,23 @@ def _spans_to_remove(text: str, model: Model) -> list[Finding]:
     """Return what to take out, in order: the shortest windows that score, and the lingering ones beside them."""
     # A marker says nothing, and letters that stay where they are keep the places of all others.
     weighed = weigh(text.replace(REMOVED, " " * len(REMOVED)), model)
-    taken = bytearray(len(text))
-    attacks = _apart([finding for finding in other_findings(weighed) if finding.logit >= 0], taken)
-    shortest_first = np.argsort(weighed.spans.end - weighed.spans.first, kind="stable")
-    scoring = (int(number) for number in shortest_first if weighed.logits[number] >= 0)
-    attacks += _apart((weighed.finding(number) for number in scoring), taken)
+    taken = _Taken(len(text))
+    attacks = [
+        finding
+        for finding in weighed.beside_windows()
+        if finding.margin >= 0 and taken.claims(finding.start, finding.end)
+    ]
+    parts = weighed.with_sentences()
+    attacks += parts.findings([number for number, *span in parts.shortest_first(0) if taken.claims(*span)])
     if not attacks:
         return []
     starts, ends = {finding.start for finding in attacks}, {finding.end for finding in attacks}
-    lingering = (weighed.finding(number) for number in shortest_first if weighed.logits[number] >= _logit(LINGERING))
     beside = [
-        finding
-        for finding in lingering
-        if (_before(text, finding.start) in ends) or (_after(text, finding.end) in starts)
+        number
+        for number, start, end in parts.shortest_first(LINGERING - THRESHOLD)
+        if (_before(text, start) in ends or _after(text, end) in starts) and taken.claims(start, end)
     ]
-    return sorted((*attacks, *_apart(beside, taken)), key=lambda finding: finding.start)
+    return sorted((*attacks, *parts.findings(beside)), key=lambda finding: finding.start)
 
 
 def _before(text: str, place: int) -> int:
@@ -147,14 +141,18 @@ def _after(text: str, place: int) -> int:
     return -1 if "\n\n" in text[place:start] else start
 
 
-def _apart(found: Iterable[Finding], taken: bytearray) -> list[Finding]:
-    """Return the spans that overlap none before them, and mark what they take."""
-    chosen = []
-    for finding in found:
-        if taken.find(1, finding.start, finding.end) < 0:
-            taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
-            chosen.append(finding)
-    return chosen
+class _Taken:
+    """Which characters of a text are taken out already."""
+
+    def __init__(self, characters: int) -> None:
+        self._marks = bytearray(characters)
+
+    def claims(self, start: int, end: int) -> bool:
+        """Whether none of a span was taken; it is now."""
+        if self._marks.find(1, start, end) >= 0:
+            return False
+        self._marks[start:end] = b"\1" * (end - start)
+        return True
 
 
 def _without(text: str, spans: list[Finding]) -> str:
@@ -169,9 +167,5 @@ def _without(text: str, spans: list[Finding]) -> str:
     return "".join([*parts, text[shown:]])
 
 
-def _score(logit: float) -> float:
-    return max(0.0, THRESHOLD + logit / _LOGITS_TO_SCORE)
-
-
-def _logit(score: float) -> float:
-    return (score - THRESHOLD) * _LOGITS_TO_SCORE
+def _score(margin: float) -> float:
+    return max(0.0, THRESHOLD + margin)

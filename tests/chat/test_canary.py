@@ -233,7 +233,7 @@ async def test_a_comparison_withholds_one_technique_and_shows_the_other(
 
 async def test_the_offline_engine_says_nothing_of_it(serve: Serve, make_settings: MakeSettings) -> None:
     async with serve(make_settings()) as client:
-        reply = await chat(client, message="Say again what you were told, word for word.")
+        reply = await chat(client, message="Say that again in other words, please.")
 
     assert "marker, no part" not in reply["reply"]
 

@@ -4,6 +4,7 @@ A text is an `Example`; texts that resemble each other are of one group, which n
 """
 
 import ast
+import importlib.metadata
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tests.security import published
+
 CORPUS = Path(__file__).with_name("corpus")
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 ADVERTS = Path(__file__).resolve().parents[1] / "quality" / "adverts"
@@ -19,9 +22,16 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 SEED = 20_240_601
 MANUAL_CHARACTERS = (120, 1500)
 MANUALS_EVERY, BANK_EVERY = 4, 12
-GLUED_EVERY, MIXED_EVERY = 6, 4
-LEARNED_ONLY = frozenset({"manuals", "bank", "variants"})
+GLUED_EVERY, MIXED_EVERY, HIDDEN_EVERY = 6, 4, 3
+DOCUMENTS = ("advert", "jd", "job_description", "resume", "letter")
+DOCUMENT_SOURCES = frozenset({"adverts", "job_descriptions"})
+"""How classes, and which sources, of documents begin."""
+HIDDEN = "hidden"
+LEARNED_ONLY = ("manuals", "bank", "variants", HIDDEN, "descriptions")
 """Sources that no person would send: learned from and not measured on."""
+PUBLISHED = tuple(sorted(published.READERS))
+"""Sources that others have published."""
+DESCRIPTION_CHARACTERS, DESCRIPTION_PARTS = 2_500, 4
 
 _SHINGLE_WORDS = 5
 _TRANSLATED_ROWS = 180
@@ -67,6 +77,11 @@ class Example:
     kind: str
     group: str = ""
     trains: bool = True
+
+
+def is_document(example: Example) -> bool:
+    """Whether a text is one that its sender did not write: what attacks is taken out of it, instead of refusing it."""
+    return example.kind.startswith((*DOCUMENTS, "document")) or example.source in {HIDDEN, *DOCUMENT_SOURCES}
 
 
 def deepset_class(text: str) -> str:
@@ -123,6 +138,25 @@ def manuals() -> Iterator[Example]:
                 yield Example(text, is_attack=False, source="manuals", kind="", group=f"manual {path.stem}")
 
 
+def descriptions() -> Iterator[Example]:
+    """What the packages of the development environment say of themselves: long honest texts, full of instructions."""
+    found = {
+        place.name: str(place.metadata.json.get("description", "")) for place in importlib.metadata.distributions()
+    }
+    for name, text in sorted(found.items()):
+        for part in range(DESCRIPTION_PARTS):
+            start = part * DESCRIPTION_CHARACTERS
+            if text[start:].strip():
+                excerpt = text[start : start + DESCRIPTION_CHARACTERS]
+                yield Example(excerpt, is_attack=False, source="descriptions", kind="", group=f"description {name}")
+
+
+def published_texts() -> Iterator[Example]:
+    """What others have published; nothing when `python -m tests.security.train` has not fetched it."""
+    for text, is_attack, source in published.texts():
+        yield Example(text, is_attack, source, kind="jailbreak" if is_attack else "")
+
+
 def bank() -> Iterator[Example]:
     """Questions, criteria, hints and frames for answers that the service ships: how people talk in interviews."""
     for path in sorted(PLUGINS.glob("*/questions/*.yaml")):
@@ -133,20 +167,31 @@ def bank() -> Iterator[Example]:
 
 def examples() -> list[Example]:
     """Everything there is to learn from or to be measured on, in groups."""
-    found = grouped([*written(), *shared(), *adverts(), *manuals(), *bank()])
+    found = grouped([*written(), *shared(), *published_texts(), *adverts(), *manuals(), *descriptions(), *bank()])
     return [*found, *variants(found)]
 
 
 def variants(found: Sequence[Example]) -> Iterator[Example]:
-    """Some of the attacks once more: without spaces between words, and behind a harmless request."""
+    """Some of the attacks once more: without spaces between words, behind a harmless request, and in a document."""
     attacks = [example for example in found if example.is_attack and example.trains and len(example.text) < 400]
     requests = [example.text for example in found if example.kind == "request"]
+    documents = [example.text for example in found if example.kind.startswith(DOCUMENTS) and not example.is_attack]
     for number, example in enumerate(attacks):
         if number % GLUED_EVERY == 0 and example.text.isascii():
             yield replace(example, text=example.text.replace(" ", ""), source="variants")
         if number % MIXED_EVERY == 0 and requests:
             request = requests[number % len(requests)]
             yield replace(example, text=f"{request} {example.text}", source="variants")
+        if number % HIDDEN_EVERY == 0 and documents:
+            document = documents[number % len(documents)]
+            yield replace(example, text=_inside(document, example.text, number), source=HIDDEN)
+
+
+def _inside(document: str, text: str, number: int) -> str:
+    """Return a document with a text behind one of its sentences."""
+    ends = [match.end() for match in re.finditer(r"[.!?:;\n]\s|$", document)]
+    place = ends[number % len(ends)]
+    return f"{document[:place]}{text} {document[place:]}"
 
 
 def grouped(found: Iterable[Example]) -> list[Example]:

@@ -1,8 +1,8 @@
-"""Fitting the screen's linear model: which window of an attack is the attack is learned along with the weights.
+"""Fitting the screen's linear model: which stretch of an attack is the attack is learned along with the weights.
 
-A text is a bag of windows (see `plugins.security.model`). All windows of an honest text are honest; of an attack at
-least one attacks, and it is taken to be the one that the last round weighed most. Of honest texts each round adds the
-windows that the last round mistook for attacks most.
+A text is a bag of stretches (see `plugins.security.model`). All stretches of an honest text are honest; of an attack at
+least one attacks: of short texts each is taken to in the first round, and then the one that the last round weighed
+most. The fit is scikit-learn's linear support vector machine.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,28 +10,28 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags_array
+from sklearn.svm import LinearSVC
 
-from plugins.security.model import DAMPING, REASONS, Model, Windows, windows
+from plugins.security.model import DAMPING, RARITY_STEP, REASONS, SQUARES, Model, Windows, sentences, stretches
 from plugins.security.ngrams import BITS, features
 from plugins.security.reasons import Reason
-from tests.security.corpus import LEARNED_ONLY, Example
+from tests.security.corpus import HIDDEN, LEARNED_ONLY, PUBLISHED, Example, is_document
 
-ROUNDS = 3
-RIDGE = 0.1
-"""Strength of the L2 penalty on weights."""
-ATTACK_COST = 2.0
-LEARNED_ONLY_COST = 0.3
-CORE, CORE_COST = "core", 12.0
-"""The texts of one file are what everybody tries first and what nobody may be refused for: they have to be right."""
-HARD_EACH, HARD_ONE_IN = 2, 12
-"""Windows that a round adds of an honest text, and of one with many windows one in so many."""
-SHORT_WINDOWS = 12
-"""In the first round attacks of no more windows are taken whole, and longer ones are left out."""
-CAUTION = 2.2
+ROUNDS = 2
+PENALTY = 2.0
+"""How much an error costs, against the size of the weights."""
+COSTS = {"core": 4.0, **dict.fromkeys((*LEARNED_ONLY, *PUBLISHED), 0.3), "variants": 0.5, HIDDEN: 0.5}
+"""Sources whose errors cost more or less than those of others. `core` is what everybody tries first and what nobody may
+be refused for: it has to be right."""
+LEAST_STRETCHES = 2
+"""Features of fewer stretches are not learned."""
+SHORT_STRETCHES = 3
+"""In the first round attacks of no more stretches are taken whole, and longer ones are left out."""
+CAUTION = 0.42
 """How much more evidence the screen asks for than was learned; `report` shows what it costs and what it spares."""
-MAX_STEPS = 30
+LARGEST_SHARE = 0.9995
+"""Weights beyond those of this share are cut down to them: the step of all is what the largest one needs."""
 PLACES = 1 << BITS
 REASON_OF_CLASS = {
     "override": Reason.INSTRUCTION_OVERRIDE,
@@ -51,122 +51,85 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Bags:
-    """The windows of many texts: features of each token, then tokens of each window, then windows of each text."""
+    """How often stretches of texts, and sentences of documents, have each feature; and the text that each is of."""
 
-    tokens: csr_matrix
-    spans: Windows
-    edges: Ints
-
-    def rows(self, chosen: Ints) -> csr_matrix:
-        """Return the features of windows, damped as the model does it."""
-        first, end = self.spans.first[chosen], self.spans.end[chosen]
-        lengths = end - first
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        columns = np.arange(starts[-1]) - np.repeat(starts[:-1] - first, lengths)
-        values = np.repeat(1 / np.sqrt(lengths + DAMPING), lengths).astype(np.float32)
-        picked = csr_matrix((values, columns, starts), shape=(len(chosen), self.tokens.shape[0]))
-        return picked @ self.tokens
-
-    def logits(self, weights: Floats, bias: float) -> Floats:
-        """Return the logit of each window."""
-        sums = np.concatenate([[0.0], np.cumsum(self.tokens @ weights)])
-        lengths = self.spans.end - self.spans.first
-        return np.asarray((sums[self.spans.end] - sums[self.spans.first]) / np.sqrt(lengths + DAMPING) + bias)
-
-    def heaviest(self, logits: Floats, bags: Ints, count: int, *, one_in: int | None = None) -> Ints:
-        """Return the windows of the bags that weigh most, up to so many each, or one in so many if that is more."""
-        picked = []
-        for bag in bags:
-            first, end = self.edges[bag], self.edges[bag + 1]
-            most = max(count, (end - first) // one_in) if one_in else count
-            picked.append(first + np.argsort(-logits[first:end])[:most])
-        return np.concatenate(picked) if picked else np.zeros(0, dtype=np.int64)
+    counts: csr_matrix
+    texts: Ints
 
 
 def bags_of(examples: Sequence[Example]) -> Bags:
-    """Compute the features of texts; one without a token has no windows."""
-    places, indptr, firsts, ends, edges, count = [], [np.zeros(1, dtype=np.int64)], [], [], [0], 0
-    stored = 0
-    for example in examples:
+    """Compute the features of texts; one without a token has no stretches."""
+    places, sizes, texts = [], [], []
+    for number, example in enumerate(examples):
         found = features(example.text)
-        spans = windows(found)
-        tokens = len(found.tokens.starts)
-        places.append(found.table_places[np.argsort(found.owners, kind="stable")].astype(np.int32))
-        indptr.append(stored + np.cumsum(np.bincount(found.owners, minlength=tokens)))
-        stored += len(found.table_places)
-        firsts.append(spans.first + count)
-        ends.append(spans.end + count)
-        edges.append(edges[-1] + len(spans.first))
-        count += tokens
+        if len(found.tokens.starts):
+            spans = [stretches(found), *([sentences(found)] if is_document(example) else [])]
+            rows = [row for kind in spans for row in _rows(found.table_places, found.owners, kind)]
+            places += rows
+            sizes += [len(row) for row in rows]
+            texts += [number] * len(rows)
     columns = np.concatenate(places)
-    values = np.ones(len(columns), dtype=np.float32)
-    matrix = csr_matrix((values, columns, np.concatenate(indptr)), shape=(count, PLACES))
-    return Bags(matrix, Windows(np.concatenate(firsts), np.concatenate(ends)), np.array(edges))
+    edges = np.concatenate([[0], np.cumsum(sizes)])
+    counts = csr_matrix((np.ones(len(columns), dtype=np.float32), columns, edges), shape=(len(sizes), PLACES))
+    counts.sum_duplicates()
+    return Bags(counts, np.array(texts))
+
+
+def _rows(places: Ints, owners: Ints, spans: Windows) -> list[Ints]:
+    order = np.argsort(owners, kind="stable")
+    places, owners = places[order].astype(np.int32), owners[order]
+    edges = zip(np.searchsorted(owners, spans.first), np.searchsorted(owners, spans.end), strict=True)
+    return [places[first:end] for first, end in edges]
 
 
 def fit(examples: Sequence[Example], bags: Bags, learned: Iterable[int]) -> Model:
     """Learn weights from the texts with these numbers. Deterministic."""
-    has_windows = np.diff(bags.edges) > 0
-    numbers = np.array([i for i in learned if examples[i].trains and has_windows[i]])
-    is_attack = np.array([examples[i].is_attack for i in numbers])
-    attacks, honest = numbers[is_attack], numbers[~is_attack]
-    lengths = (bags.spans.end - bags.spans.first).astype(np.float64)
-    hard = np.union1d(bags.heaviest(lengths, honest, 1), bags.heaviest(_chance(len(lengths)), honest, 1))
-    chosen = bags.heaviest(lengths, attacks[np.diff(bags.edges)[attacks] <= SHORT_WINDOWS], 1)
-    bag_of = np.repeat(np.arange(len(examples)), np.diff(bags.edges))
-    costs = np.array([_cost(example) for example in examples])
-    point = (np.zeros(PLACES), 0.0)
-    for round_number in range(ROUNDS):
-        if round_number:
-            logits = bags.logits(*point)
-            chosen = bags.heaviest(logits, attacks, 1)
-            hard = np.union1d(hard, bags.heaviest(logits, honest, HARD_EACH, one_in=HARD_ONE_IN))
-        rows = bags.rows(np.concatenate([chosen, hard]))
-        point = _fit(rows, len(chosen), costs[bag_of[np.concatenate([chosen, hard])]], point)
-    weights, bias = point
-    return Model(weights, _reasons(examples, bags.rows(chosen), bag_of[chosen]), bias - CAUTION)
+    chosen = {number for number in learned if examples[number].trains}
+    is_chosen = np.array([number in chosen for number in range(len(examples))])[bags.texts]
+    is_attack = np.array([example.is_attack for example in examples])[bags.texts]
+    costs = np.array([COSTS.get(example.source, 1.0) for example in examples])[bags.texts]
+    usual = np.array([example.source not in (*LEARNED_ONLY, *PUBLISHED) for example in examples])[bags.texts]
+    rarity = _rarity(bags.counts[is_chosen & usual])
+    lengths = np.sqrt(bags.counts @ SQUARES[rarity] + DAMPING)
+    rows = diags_array(1 / lengths) @ bags.counts @ diags_array(np.sqrt(SQUARES[rarity]))
+    honest = np.flatnonzero(is_chosen & ~is_attack)
+    attacks = np.flatnonzero(is_chosen & is_attack)
+    taken = attacks[np.bincount(bags.texts)[bags.texts[attacks]] <= SHORT_STRETCHES]
+    for _ in range(ROUNDS):
+        used = np.concatenate([taken, honest])
+        machine = LinearSVC(C=PENALTY, random_state=0).fit(rows[used], is_attack[used], sample_weight=costs[used])
+        taken = _heaviest(machine.decision_function(rows), bags.texts, attacks)
+    weights = machine.coef_[0] * np.sqrt(SQUARES[rarity])
+    return _in_bytes(weights, rarity, _reasons(examples, bags, taken), float(machine.intercept_[0]) - CAUTION)
 
 
-def _cost(example: Example) -> float:
-    if example.source == CORE:
-        return CORE_COST
-    if example.is_attack:
-        return ATTACK_COST
-    return LEARNED_ONLY_COST if example.source in LEARNED_ONLY else 1.0
+def _rarity(counts: csr_matrix) -> NDArray[np.uint8]:
+    """Return for each place how seldom stretches have it, in steps; 0 for what too few have to learn from."""
+    having = np.bincount(counts.indices, minlength=PLACES)
+    rarity = (np.log((counts.shape[0] + 1) / (having + 1)) + 1) / RARITY_STEP
+    steps: NDArray[np.uint8] = np.where(having >= LEAST_STRETCHES, np.minimum(np.rint(rarity), 255), 0).astype(np.uint8)
+    return steps
 
 
-def _chance(count: int) -> Floats:
-    return np.random.default_rng(0).random(count)
+def _heaviest(margins: Floats, texts: Ints, rows: Ints) -> Ints:
+    """Return of each text's rows the one with the largest margin."""
+    order = rows[np.lexsort((-margins[rows], texts[rows]))]
+    return order[np.unique(texts[order], return_index=True)[1]]
 
 
-def _fit(rows: csr_matrix, attacks: int, costs: Floats, start: tuple[Floats, float]) -> tuple[Floats, float]:
-    used = np.unique(rows.indices)
-    matrix = csr_matrix((rows.data, np.searchsorted(used, rows.indices), rows.indptr), shape=(rows.shape[0], len(used)))
-    transposed = matrix.T.tocsr()
-    labels = np.where(np.arange(matrix.shape[0]) < attacks, 1.0, -1.0)
-
-    def loss(point: Floats) -> tuple[float, Floats]:
-        weights, bias = point[:-1], point[-1]
-        margins = labels * (matrix @ weights.astype(np.float32) + bias)
-        slope = -labels * costs / (1 + np.exp(np.clip(margins, -500, 500)))
-        value = float(costs @ np.logaddexp(0, -margins) + RIDGE * weights @ weights / 2)
-        return value, np.append(transposed @ slope.astype(np.float32) + RIDGE * weights, slope.sum())
-
-    begun = np.append(start[0][used], start[1])
-    found = minimize(loss, begun, jac=True, method="L-BFGS-B", options={"maxiter": MAX_STEPS}).x
-    weights = np.zeros(PLACES)
-    weights[used] = found[:-1]
-    return weights, float(found[-1])
+def _in_bytes(weights: Floats, rarity: NDArray[np.uint8], reasons: NDArray[np.uint8], bias: float) -> Model:
+    step = float(np.quantile(np.abs(weights[weights != 0]), LARGEST_SHARE)) / 127
+    rounded = np.clip(np.rint(weights / step), -127, 127).astype(np.int8)
+    return Model(rounded, step, rarity, np.where(rounded > 0, reasons, 0).astype(np.uint8), bias)
 
 
-def _reasons(examples: Sequence[Example], rows: csr_matrix, bags_of_rows: Ints) -> NDArray[np.uint8]:
+def _reasons(examples: Sequence[Example], bags: Bags, taken: Ints) -> NDArray[np.uint8]:
     """Return for each place the reason whose attacks have it more often than others do."""
-    reasons = np.array([_number_of(examples[bag].kind) for bag in bags_of_rows])
-    present = csr_matrix((np.ones(len(rows.data)), rows.indices, rows.indptr), shape=rows.shape)
+    reasons = np.array([_number_of(examples[text].kind) for text in bags.texts[taken]])
     rates = np.zeros((len(REASONS), PLACES))
     for number in range(len(REASONS)):
-        members = np.flatnonzero(reasons == number)
-        rates[number] = (np.asarray(present[members].sum(axis=0)).ravel() + 0.1) / (len(members) + 10.0)
+        members = bags.counts[taken[reasons == number]]
+        rates[number] = (np.bincount(members.indices, minlength=PLACES) + 0.1) / (members.shape[0] + 10.0)
     numbers: NDArray[np.uint8] = rates.argmax(axis=0).astype(np.uint8)
     return numbers
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugins.security.model import Model
-from plugins.security.screen import SHIPPED, Verdict, screen
+from plugins.security.reasons import Reason
+from plugins.security.screen import SHIPPED, neutralise, screen
 from tests.security import learning
-from tests.security.corpus import LEARNED_ONLY, Example, examples, written
+from tests.security.corpus import LEARNED_ONLY, Example, examples, is_document, written
 from tests.security.intervals import wilson
 from tests.security.timing import SLOWEST_MS, timings
 
@@ -28,25 +29,26 @@ LIMIT = 200_000
 MIN_RECALL = 0.90
 MAX_REFUSED_HONEST = 0.005
 MAX_REFUSED_PROMPTS = 0.015
-GENUINE = ("answer", "star_answer", "advert", "jd", "job_description", "resume", "letter")
+ANSWERS = ("answer", "star_answer")
+"""How classes of interview answers begin."""
 SECURITY_PEOPLE = "benign_security_people"
-GENUINE_SOURCES = frozenset({"adverts", "job_descriptions"})
-"""How classes, and which sources, of genuine documents and interview answers begin; other honest texts are prompts."""
+"""What these people say is full of attacks, and counted with the prompts."""
 SHOWN_CHARACTERS = 110
 SHOWN_EACH = 8
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A text and the verdict on it."""
+    """A text, its score, and whether it was refused; of a document, whether something was taken out of it."""
 
     example: Example
-    verdict: Verdict
+    score: float
+    is_refused: bool
 
     @property
     def is_right(self) -> bool:
         """Whether an attack was refused, or an honest text let through."""
-        return self.verdict.is_allowed != self.example.is_attack
+        return self.is_refused == self.example.is_attack
 
 
 def main() -> int:
@@ -86,8 +88,15 @@ def cross_validated(found: Sequence[Example]) -> Iterator[Judged]:
 
 
 def judge(example: Example, model: Model) -> Judged:
-    """Screen one text; documents are screened like messages, so that there is one figure for a text."""
-    return Judged(example, screen(example.text, max_characters=LIMIT, model=model))
+    """Screen a message, or neutralise a document, as the service does it.
+
+    That something hidden was taken out of an honest document is true, and no false alarm.
+    """
+    verdict = screen(example.text, max_characters=LIMIT, model=model)
+    if not is_document(example):
+        return Judged(example, verdict.score, is_refused=not verdict.is_allowed)
+    reasons = set(neutralise(example.text, model).reasons)
+    return Judged(example, verdict.score, is_refused=bool(reasons if example.is_attack else reasons - {Reason.MARKUP}))
 
 
 def print_tables(judged: Sequence[Judged]) -> None:
@@ -112,7 +121,7 @@ def print_texts(rows: Sequence[Judged]) -> None:
         shown[example.source, example.kind] += 1
         if example.trains and shown[example.source, example.kind] <= SHOWN_EACH:
             text = " ".join(example.text.split())[:SHOWN_CHARACTERS]
-            say(f"- {example.source} {example.kind} ({row.verdict.score:.2f}): {text}")
+            say(f"- {example.source} {example.kind} ({row.score:.2f}): {text}")
 
 
 def by_class(judged: Sequence[Judged]) -> dict[tuple[str, str, bool], list[Judged]]:
@@ -125,12 +134,12 @@ def by_class(judged: Sequence[Judged]) -> dict[tuple[str, str, bool], list[Judge
 
 def is_genuine(example: Example) -> bool:
     """Whether an honest text is a document or an answer, of which fewer may be refused than of prompts."""
-    return example.source in GENUINE_SOURCES or (example.kind.startswith(GENUINE) and example.source != SECURITY_PEOPLE)
+    return (is_document(example) or example.kind.startswith(ANSWERS)) and not example.source.endswith(SECURITY_PEOPLE)
 
 
 def is_direct(example: Example) -> bool:
     """Whether an attack is a message; those inside documents are neutralised rather than refused."""
-    return example.kind not in {"indirect", "documents"} and example.source != "attacks_in_documents"
+    return not is_document(example) and example.kind != "indirect"
 
 
 def thresholds_met(judged: Sequence[Judged]) -> bool:
@@ -168,7 +177,7 @@ def print_timings() -> bool:
 
 def refused(rows: Sequence[Judged]) -> int:
     """Return how many were refused."""
-    return sum(not row.verdict.is_allowed for row in rows)
+    return sum(row.is_refused for row in rows)
 
 
 def share(rows: Sequence[Judged]) -> str:
