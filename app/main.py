@@ -22,6 +22,7 @@ from app.apidocs.endpoints import add_documentation
 from app.bank.endpoints import router as bank_router
 from app.bank.questions import QuestionBank
 from app.bank.search import BankSearch
+from app.chat.briefing import Briefing
 from app.chat.comparison import ComparisonService
 from app.chat.endpoints import router as chat_router
 from app.chat.runner import TurnRunner
@@ -159,15 +160,22 @@ def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> Non
     secret = settings.secret_key
     canary_key = secret.get_secret_value().encode() if secret else secrets.token_bytes(32)
     audit = AuditLog(app.state.database)
-    app.state.chat = ChatService(
+    briefing = Briefing(
         settings=settings,
+        catalog=app.state.catalog,
+        provider=app.state.provider,
+        conversations=app.state.conversations,
+        ledger=ledger,
+        canary_key=canary_key,
+    )
+    app.state.chat = ChatService(
         catalog=app.state.catalog,
         provider=app.state.provider,
         conversations=app.state.conversations,
         runner=app.state.runner,
         ledger=ledger,
+        briefing=briefing,
         audit=audit,
-        canary_key=canary_key,
     )
     app.state.comparison = ComparisonService(
         settings=settings,

@@ -54,6 +54,11 @@ async def delete_conversation(session: AsyncSession, conversation_id: UUID) -> N
     await session.exec(delete(Conversation).where(col(Conversation.id) == conversation_id))
 
 
+async def get_conversation(session: AsyncSession, conversation_id: UUID) -> Conversation | None:
+    """The conversation, whoever owns it, or None; for whoever runs a turn of it."""
+    return await session.get(Conversation, conversation_id)
+
+
 async def get_turn(session: AsyncSession, turn_id: UUID) -> Turn | None:
     """The turn, whoever owns it, or None; for whoever runs it."""
     return await session.get(Turn, turn_id)
@@ -135,9 +140,19 @@ async def events_after(session: AsyncSession, turn_id: UUID, seq: int) -> Sequen
     return (await session.exec(query)).all()
 
 
-async def messages(session: AsyncSession, conversation_id: UUID, *, last: int | None = None) -> Sequence[Message]:
-    """The messages in order; with `last`, only so many of the newest."""
+async def request_text(session: AsyncSession, turn_id: UUID) -> str:
+    """What the candidate wrote to start the turn."""
+    query = select(Message.text).where(Message.turn_id == turn_id, Message.role == MessageRole.USER)
+    return (await session.exec(query)).one()
+
+
+async def messages(
+    session: AsyncSession, conversation_id: UUID, *, last: int | None = None, but_of: UUID | None = None
+) -> Sequence[Message]:
+    """The messages in order, without those of the turn `but_of`; with `last`, only so many of the newest."""
     query = select(Message).where(Message.conversation_id == conversation_id)
+    if but_of is not None:
+        query = query.where(Message.turn_id != but_of)
     # An answer that is as old as its question, on a coarse clock, still comes after it.
     newest = query.order_by(col(Message.created_at).desc(), col(Message.role))
     rows = (await session.exec(newest if last is None else newest.limit(last))).all()

@@ -14,7 +14,7 @@ from app.bank.questions import ExperienceLevel
 from app.conversations import repository, turn_log
 from app.conversations.cursor import cursor_after, read_cursor
 from app.conversations.models import Conversation, MessageRole, QuestionSetRow, Turn, TurnStatus
-from app.conversations.opening import OpenedTurn, TurnOpening
+from app.conversations.opening import OpenedTurn, TurnInput, TurnOpening
 from app.conversations.schemas import (
     ConversationDetail,
     ConversationPage,
@@ -63,7 +63,7 @@ class ConversationService:
     # A turn from its first line to its last.
 
     async def open_turn(self, opening: TurnOpening) -> OpenedTurn:
-        """Store the message and a running turn, and return what the turn needs to know.
+        """Store the message and a running turn, with all that whoever runs it needs to know.
 
         Raises:
             NotFound: no such conversation, or the owner's account is deleted.
@@ -84,7 +84,8 @@ class ConversationService:
                     return known
                 conversation = await self._told(session, found, opening)
                 await self._refuse_second_turn(session, conversation)
-                return await self._store_opening(session, conversation, opening)
+                turn = await self._store_turn(session, conversation, opening)
+                return OpenedTurn(turn_id=turn.id, conversation_id=conversation.id)
         except IntegrityError as error:
             # Somebody was quicker: with the same key, or with another turn in this conversation.
             async with self._database.reading() as session:
@@ -101,6 +102,43 @@ class ConversationService:
         async with self._database.reading() as session:
             known = await self._known_turn(session, opening)
         return known.turn_id if known else None
+
+    async def turn_input(self, turn_id: UUID) -> TurnInput:
+        """What the turn starts from.
+
+        Raises:
+            NotFound: it was deleted meanwhile.
+        """
+        async with self._database.reading() as session:
+            turn = _found_turn(await repository.get_turn(session, turn_id))
+            conversation = _found(await repository.get_conversation(session, turn.conversation_id))
+            history = await repository.messages(session, conversation.id, last=HISTORY_MESSAGES, but_of=turn_id)
+            earlier = await repository.requests_before(
+                session, conversation.id, history[0].created_at if history else turn.started_at, last=EARLIER_REQUESTS
+            )
+            level = conversation.experience_level
+            return TurnInput(
+                turn_id=turn_id,
+                conversation_id=conversation.id,
+                owner_id=turn.owner_id,
+                model=turn.model,
+                message=await repository.request_text(session, turn_id),
+                request=turn.request,
+                request_id=turn.request_id,
+                active_agent=conversation.active_agent,
+                job_description=conversation.job_description,
+                resume=conversation.resume,
+                experience_level=ExperienceLevel(level) if level else None,
+                question_count=conversation.question_count,
+                interviewer=conversation.interviewer,
+                wishes=conversation.wishes,
+                history=history,
+                earlier_requests=[_request_line(request, made) for request, made in earlier],
+                question_sets=await repository.current_question_sets(
+                    session, conversation.id, job_number=conversation.job_number
+                ),
+                seen_questions=await repository.question_texts(session, conversation.id, last=SEEN_QUESTIONS),
+            )
 
     async def append(self, turn_id: UUID, lines: Sequence[LogLine]) -> None:
         """Write the next lines of the log; of a turn that was deleted meanwhile there is none."""
@@ -335,36 +373,6 @@ class ConversationService:
         if await repository.end_turn(session, turn_id, status=status, agent=None, finished_at=now):
             await repository.append_events(session, turn_id, [line], at=now)
 
-    async def _store_opening(
-        self, session: AsyncSession, conversation: Conversation, opening: TurnOpening
-    ) -> OpenedTurn:
-        now = utc_now()
-        # Read before the turn's own message is there.
-        history = await repository.messages(session, conversation.id, last=HISTORY_MESSAGES)
-        earlier = await repository.requests_before(
-            session, conversation.id, history[0].created_at if history else now, last=EARLIER_REQUESTS
-        )
-        turn = await self._store_turn(session, conversation, opening)
-        level = conversation.experience_level
-        return OpenedTurn(
-            turn_id=turn.id,
-            conversation_id=conversation.id,
-            is_replay=False,
-            active_agent=conversation.active_agent,
-            job_description=conversation.job_description,
-            resume=conversation.resume,
-            experience_level=ExperienceLevel(level) if level else None,
-            question_count=conversation.question_count,
-            interviewer=conversation.interviewer,
-            wishes=conversation.wishes,
-            history=history,
-            earlier_requests=[_request_line(request, made) for request, made in earlier],
-            question_sets=await repository.current_question_sets(
-                session, conversation.id, job_number=conversation.job_number
-            ),
-            seen_questions=await repository.question_texts(session, conversation.id, last=SEEN_QUESTIONS),
-        )
-
     async def _store_turn(self, session: AsyncSession, conversation: Conversation, opening: TurnOpening) -> Turn:
         """The running turn with its message and the first line of its log."""
         now = utc_now()
@@ -375,6 +383,8 @@ class ConversationService:
             model=opening.model,
             idempotency_key=opening.idempotency_key,
             request_hash=opening.request_hash,
+            request=dict(opening.request),
+            request_id=opening.request_id,
             started_at=now,
         )
         session.add(turn)
