@@ -36,7 +36,11 @@ class _Server(uvicorn.Server):
             _print_welcome(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """See uvicorn. The turns end first, so that whoever waits for one still gets its answer."""
+        """See uvicorn. Nobody new is let in; the turns end before the answers of whoever waits for them."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
         await self._end_turns()
         await super().shutdown(sockets)
 
@@ -64,7 +68,7 @@ def main() -> int:
 
 def _serve(settings: Settings, listener: socket.socket) -> int:
     # Only now: importing Semantic Kernel takes a second, which a wrong setting or a waiting debugger should not.
-    from app.main import create_app  # noqa: PLC0415
+    from app.main import create_app, wind_down  # noqa: PLC0415
 
     try:
         app = create_app(settings)
@@ -72,13 +76,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         _complain(str(error))
         return 3
     asyncio.run(_reach_database(settings))
-
-    async def end_turns() -> None:
-        await app.state.runner.stop()
-        await app.state.comparison.stop()
-
     config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
-    server = _Server(config, end_turns)
+    server = _Server(config, lambda: wind_down(app))
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again for the handler it found. Being told to stop is no failure.
         signal.signal(number, server.handle_exit)

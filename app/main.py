@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
@@ -25,13 +26,13 @@ from app.bank.search import BankSearch
 from app.chat.briefing import Briefing
 from app.chat.comparison import ComparisonService
 from app.chat.endpoints import router as chat_router
-from app.chat.runner import TurnRunner
 from app.chat.service import ChatService
+from app.chat.worker import TurnWorker
 from app.conversations.endpoints import router as conversations_router
+from app.conversations.leases import Leases
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import TurnLogSignal
 from app.core.background import Housekeeping
-from app.core.config import Settings
+from app.core.config import Role, Settings
 from app.core.database import Database
 from app.core.edge import add_edge
 from app.core.errors import (
@@ -46,6 +47,7 @@ from app.core.errors import (
     problems,
 )
 from app.core.middleware import problem_response
+from app.core.signals import Signals
 from app.exports.endpoints import router as exports_router
 from app.exports.personal import PersonalExport
 from app.exports.service import ExportService
@@ -92,18 +94,23 @@ def create_app(
     app.state.bank_search = BankSearch(bank)
     app.state.catalog = load_catalog(settings.plugins_dir, bank)
     app.state.provider = active_provider(settings, bank)
-    app.include_router(accounts_router)
-    for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
-        # Whoever adds a route here need not think of it: without a sign-in there is no answer.
-        app.include_router(router, dependencies=[Depends(current_owner)], responses=problems(Unauthorized))
+    if settings.role is not Role.WORKER:
+        _add_api(app)
     app.add_api_route("/healthz", healthz, tags=["health"])
     app.add_api_route("/readyz", readyz, responses=problems(NotReady), tags=["health"])
     app.add_exception_handler(GreenroomError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    add_documentation(app)
     add_edge(app, settings)
     return app
+
+
+def _add_api(app: FastAPI) -> None:
+    app.include_router(accounts_router)
+    for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
+        # Whoever adds a route here need not think of it: without a sign-in there is no answer.
+        app.include_router(router, dependencies=[Depends(current_owner)], responses=problems(Unauthorized))
+    add_documentation(app)
 
 
 @asynccontextmanager
@@ -129,16 +136,15 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     opened.push_async_callback(database.dispose)
     opened.push_async_callback(provider.close)
     await database.migrate()
-    conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=settings.turn_deadline_seconds)
-    app.state.conversations = conversations
-    await conversations.end_interrupted_turns()
+    signals = app.state.signals = Signals(database)
+    opened.push_async_callback(signals.stop)
+    conversations = app.state.conversations = ConversationService(database, signals)
     ledger = LedgerService(database, settings, prices)
     await ledger.settle_lost_calls(is_starting=True)
     warn_of_uncounted(settings, provider, prices)
     conductor = Conductor(app.state.catalog, provider, _turn_limits(settings), prices)
-    runner = app.state.runner = TurnRunner(conductor, conversations)
     _add_turns(app, conductor, ledger)
-    cancel_work = [runner.cancel_all_of, app.state.comparison.cancel_all_of]
+    cancel_work = [conversations.stop_turns_of, app.state.comparison.cancel_all_of]
     accounts = open_accounts(settings, database, cancel_work=cancel_work, passwords=app.state.passwords)
     app.state.accounts = accounts
     opened.push_async_callback(accounts.stop)
@@ -148,9 +154,19 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     housekeeping = Housekeeping([lambda: tidy(database), ledger.settle_lost_calls])
     opened.push_async_callback(housekeeping.stop)
     await housekeeping.start()
+    await signals.start()
     # Last, and so the first to stop: turns and comparisons use all the others.
-    opened.push_async_callback(app.state.comparison.stop)
-    opened.push_async_callback(runner.stop)
+    opened.push_async_callback(wind_down, app)
+    if app.state.worker is not None:
+        await app.state.worker.start()
+
+
+async def wind_down(app: FastAPI) -> None:
+    """Let turns end or hand them over, then send away whoever still waits. A second time it does nothing."""
+    if app.state.worker is not None:
+        await app.state.worker.stop()
+    await app.state.comparison.stop()
+    app.state.conversations.close_readers()
 
 
 def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> None:
@@ -168,13 +184,21 @@ def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> Non
         ledger=ledger,
         canary_key=canary_key,
     )
+    app.state.worker = None
+    if settings.role is not Role.API:
+        app.state.worker = TurnWorker(
+            leases=Leases(app.state.database, app.state.signals, uuid4(), seconds=settings.turn_lease_seconds),
+            signals=app.state.signals,
+            conductor=conductor,
+            conversations=app.state.conversations,
+            briefing=briefing,
+            drain_seconds=settings.drain_seconds,
+        )
     app.state.chat = ChatService(
         catalog=app.state.catalog,
         provider=app.state.provider,
         conversations=app.state.conversations,
-        runner=app.state.runner,
         ledger=ledger,
-        briefing=briefing,
         audit=audit,
     )
     app.state.comparison = ComparisonService(
@@ -185,6 +209,7 @@ def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> Non
         ledger=ledger,
         audit=audit,
         canary_key=canary_key,
+        signals=app.state.signals,
     )
 
 

@@ -98,6 +98,8 @@ def make_settings(tmp_path: Path) -> MakeSettings:
     """Settings from these values alone; SQLite in the test's folder unless told otherwise."""
 
     def make(**values: Any) -> Settings:
+        # A turn that a test leaves running is not waited for.
+        values.setdefault("drain_seconds", 0)
         values.setdefault("database_url", f"sqlite:///{tmp_path / 'greenroom.db'}")
         return Settings(_env_file=None, **values)
 

@@ -1,4 +1,4 @@
-"""A chat turn from the outside: check, screen, open, run, follow."""
+"""A chat turn from the outside: check, screen, open, follow."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -9,9 +9,8 @@ import structlog
 
 from app.accounts.audit import AuditLog
 from app.bank.questions import ExperienceLevel
-from app.chat.briefing import Briefing, kept_request
+from app.chat.briefing import kept_request
 from app.chat.checks import check_names, check_texts, interviewer_of
-from app.chat.runner import TurnRunner, failed_line
 from app.chat.schemas import (
     CatalogPublic,
     ChatRequest,
@@ -21,9 +20,10 @@ from app.chat.schemas import (
 )
 from app.conversations.models import TurnStatus
 from app.conversations.opening import TurnOpening
+from app.conversations.schemas import TurnPublic
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent, ReaderCheck
-from app.core.errors import GreenroomError, NotFound, TurnNotRunning
+from app.core.errors import GreenroomError, NotFound, TurnInterrupted, TurnNotRunning
 from app.orchestration.catalog import Catalog
 from app.providers.base import Provider
 from app.usage.ledger import LedgerService
@@ -41,21 +41,17 @@ class ChatService:
         catalog: Catalog,
         provider: Provider,
         conversations: ConversationService,
-        runner: TurnRunner,
         ledger: LedgerService,
-        briefing: Briefing,
         audit: AuditLog,
     ) -> None:
         self._ledger = ledger
         self._catalog = catalog
         self._provider = provider
         self._conversations = conversations
-        self._runner = runner
-        self._briefing = briefing
         self._audit = audit
 
     async def start(self, request: ChatRequest, *, owner_id: UUID, idempotency_key: str | None) -> UUID:
-        """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
+        """Open the turn and return its id; a worker runs it. A known idempotency key starts nothing.
 
         Raises:
             InvalidRequest: a type, technique or model that the catalog does not have.
@@ -76,14 +72,13 @@ class ChatService:
         await check_texts(request, self._audit, owner_id=owner_id)
         await self._check_limits(opening)
         opened = await self._conversations.open_turn(opening)
-        # For the lines of this request that follow; the turn's own lines bind them again.
+        # For the lines of this request that follow; whoever runs the turn binds them again.
         structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
-        if not opened.is_replay:
-            briefed = await self._briefing.of(opened.turn_id)
-            self._runner.start(
-                briefed.task, owner_id=owner_id, conversation_id=opened.conversation_id, flags=briefed.flags
-            )
         return opened.turn_id
+
+    async def turn(self, turn_id: UUID, *, owner_id: UUID) -> TurnPublic:
+        """See `ConversationService.turn`."""
+        return await self._conversations.turn(turn_id, owner_id=owner_id)
 
     async def follow(
         self, turn_id: UUID, *, owner_id: UUID, check: ReaderCheck, after: int = 0
@@ -97,10 +92,15 @@ class ChatService:
         Raises:
             NotFound: the owner has no such turn, or the conversation was deleted meanwhile.
             Unauthorized: the sign-in has ended meanwhile. The turn runs on.
+            TurnInterrupted: the server stops. The turn runs on elsewhere or later.
         """
         last: LoggedEvent | None = None
-        async for event in await self.follow(turn_id, owner_id=owner_id, check=check):
-            last = event or last
+        try:
+            async for event in await self.follow(turn_id, owner_id=owner_id, check=check):
+                last = event or last
+        except TurnInterrupted as error:
+            error.kept = {"turn_id": str(turn_id)}
+            raise
         if last is None or not last.is_last:
             raise NotFound("The turn was deleted while it ran.")
         return last
@@ -113,8 +113,9 @@ class ChatService:
             TurnNotRunning: it has ended already.
         """
         turn = await self._conversations.turn(turn_id, owner_id=owner_id)
-        if turn.status != TurnStatus.RUNNING or not await self._runner.cancel(turn_id):
+        if turn.status != TurnStatus.RUNNING:
             raise TurnNotRunning("There is nothing to cancel.")
+        await self._conversations.stop_turn(turn_id)
 
     async def limit_headers(self, *, owner_id: UUID) -> dict[str, str]:
         """See `LedgerService.headers`."""
@@ -159,9 +160,7 @@ class ChatService:
             )
         except GreenroomError as error:
             # Without its key: the same request may be sent again when there is room.
-            opened = await self._conversations.open_turn(replace(opening, idempotency_key=None))
-            error.kept = {"conversation_id": str(opened.conversation_id), "turn_id": str(opened.turn_id)}
-            await self._conversations.end_turn(opened.turn_id, TurnStatus.FAILED, failed_line(error))
+            await self._conversations.open_turn(replace(opening, idempotency_key=None), refusal=error)
             raise
 
     def _opening(self, request: ChatRequest, owner_id: UUID, idempotency_key: str | None) -> TurnOpening:

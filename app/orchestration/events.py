@@ -72,6 +72,14 @@ class TurnStarted:
 
 
 @dataclass(frozen=True)
+class TurnRestarted:
+    """Another worker began the turn again, as the one before died or was stopped: what came before does not count."""
+
+    kind: ClassVar = "turn.restarted"
+    attempt: int
+
+
+@dataclass(frozen=True)
 class AgentActive:
     """An agent took the turn; `source` handed it over, or is None for the first."""
 
@@ -137,5 +145,5 @@ class TurnCancelled:
 ConductedEvent = AgentActive | QuestionReady | TextDelta | UsageUpdated
 """What the conductor emits; the others mark a turn's beginning and end, and belong to whoever keeps its log."""
 
-TurnEvent = TurnStarted | ConductedEvent | TurnCompleted | TurnFailed | TurnCancelled
+TurnEvent = TurnStarted | TurnRestarted | ConductedEvent | TurnCompleted | TurnFailed | TurnCancelled
 TERMINAL_KINDS = frozenset({TurnCompleted.kind, TurnFailed.kind, TurnCancelled.kind})

@@ -18,7 +18,6 @@ from tests.conversations.stories import (
     answer,
     begun_turn,
     finished_turn,
-    log_of,
     opening,
     question,
     question_set,
@@ -183,18 +182,6 @@ async def test_a_turn_that_has_ended_lets_the_next_one_in(conversations: Convers
         await conversations.end_turn(opened.turn_id, status, line)
     again = await begun_turn(conversations, opening(conversation_id=first.conversation_id))
     assert again.active_agent == "technical"
-
-
-async def test_a_stale_turn_is_ended_by_the_next_one(
-    conversations: ConversationService, impatient: ConversationService
-) -> None:
-    left = await conversations.open_turn(opening("left behind"))
-    opened = await begun_turn(impatient, opening(conversation_id=left.conversation_id))
-
-    assert [message.text for message in opened.history] == ["left behind"]
-    ended = await conversations.turn(left.turn_id, owner_id=LOCAL_USER_ID)
-    assert (ended.status, (ended.problem or {})["code"]) == ("failed", "turn_interrupted")
-    assert (await log_of(conversations, left.turn_id))[-1].kind == "turn.failed"
 
 
 async def test_a_known_key_returns_its_turn_running_or_ended(
