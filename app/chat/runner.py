@@ -68,9 +68,10 @@ class Attempt:
             await _ended(conducting)
             self._events.put_nowait(None)
             await _ended(writer)
-            if not conducting.cancelled():
-                # Looked at, so that asyncio does not complain about it where the writer's failure is the one raised.
-                conducting.exception()
+            for task in (conducting, writer):
+                if not task.cancelled():
+                    # Looked at, so that asyncio does not complain where another failure is the one raised.
+                    task.exception()
         writer.result()
         await self._complete(turn, conducting.result())
 
