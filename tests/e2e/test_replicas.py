@@ -52,7 +52,7 @@ class Fleet:
     async def start(self, **settings: str) -> Replica:
         self.count += 1
         folder = self.folder / f"replica-{self.count}"
-        server = self.opened.enter_context(launched(folder, **self.settings, **settings))
+        server = self.opened.enter_context(launched(folder, **self.settings | settings))
         await asyncio.to_thread(server.wait_until_ready)
         client = httpx2.AsyncClient(base_url=server.address, timeout=PATIENCE_SECONDS)
         return Replica(server, await self.opened.enter_async_context(client))
@@ -164,19 +164,23 @@ async def test_a_server_that_was_paused_and_replaced_can_write_no_more(fleet: Fl
 
 
 @ON_POSTGRESQL
-async def test_a_turn_is_cancelled_from_another_server(fleet: Fleet, model_server: ModelServer) -> None:
-    model_server.script(Silence(2, "let me think"))
+async def test_turns_are_cancelled_from_another_server(fleet: Fleet, model_server: ModelServer) -> None:
+    model_server.respond_with(lambda _: Silence(2, "let me think"))
     working, other = await fleet.start(), await fleet.start(ROLE="api")
-    turn_id = await open_turn(working)
-    await model_server.until(lambda: model_server.answers_in_flight == 1)
-    started = asyncio.get_running_loop().time()
-    assert (await other.client.post(f"/api/v1/turns/{turn_id}/cancel")).status_code == 204
-    await model_server.until(lambda: model_server.aborted_by_client == 1)
-    print(f"cancelled after {(asyncio.get_running_loop().time() - started) * 1000:.0f} ms")  # noqa: T201 - a figure
-
-    log = await log_of(other.client, turn_id)
-    assert [event.kind for event in log][-2:] == ["usage.updated", "turn.cancelled"], "the worker itself ended it"
-    assert (await only_conversation(other.client))["usage"]["model_calls"] == 1
+    clock = asyncio.get_running_loop().time
+    delays = []
+    for number in range(1, 6):
+        turn_id = await open_turn(working)
+        await model_server.until(lambda: model_server.answers_in_flight == 1)
+        started = clock()
+        cancelling = asyncio.create_task(other.client.post(f"/api/v1/turns/{turn_id}/cancel"))
+        await model_server.until(lambda expected=number: model_server.aborted_by_client == expected)  # type: ignore[misc]  # of a lambda's default mypy knows nothing
+        delays.append(clock() - started)
+        assert (await cancelling).status_code == 204
+        log = await log_of(other.client, turn_id)
+        assert [event.kind for event in log][-2:] == ["usage.updated", "turn.cancelled"], "the worker itself ended it"
+    print(f"from a cancel to the end of the model call: {statistics.median(delays) * 1000:.0f} ms (median)")  # noqa: T201 - a figure
+    assert statistics.median(delays) < 0.5, "before anybody would have looked without being told"
 
 
 @ON_POSTGRESQL
