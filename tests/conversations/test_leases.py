@@ -6,10 +6,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, update
-from sqlmodel import col
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, select
 
 from app.accounts.models import LOCAL_USER_ID
-from app.conversations.leases import MAX_LOSSES, Claim, Leases
+from app.conversations.leases import CLAIMS_AT_ONCE, MAX_LOSSES, Claim, Leases
 from app.conversations.models import Turn, TurnStatus
 from app.conversations.service import ConversationService
 from app.core.clock import utc_now
@@ -44,17 +45,17 @@ async def only_claim(leases: Leases) -> Claim:
     return claim
 
 
-async def test_a_turn_that_waits_is_taken_once_the_oldest_first(
+async def test_turns_that_wait_are_taken_once_each_the_oldest_first(
     conversations: ConversationService, leases: Leases, others: Leases
 ) -> None:
-    opened = [(await conversations.open_turn(opening())).turn_id for _ in range(3)]
-    first, second = await asyncio.gather(leases.claim(), others.claim())
+    opened = [(await conversations.open_turn(opening())).turn_id for _ in range(CLAIMS_AT_ONCE + 2)]
+    assert [claim.turn_id for claim in await leases.claim()] == opened[:CLAIMS_AT_ONCE]
+    taken = await asyncio.gather(leases.claim(), others.claim())
 
-    assert sorted([claim.turn_id for claim in (*first, *second)]) == sorted(opened)
-    assert all(claim.attempt == 1 for claim in (*first, *second))
-    assert not await leases.claim()
-    everything = first or second
-    assert [claim.turn_id for claim in everything] == opened[: len(everything)] or len(everything) < len(opened)
+    rest = [claim for claims in taken for claim in claims]
+    assert sorted(claim.turn_id for claim in rest) == sorted(opened[CLAIMS_AT_ONCE:])
+    assert all(claim.attempt == 1 for claim in rest)
+    assert await leases.claim() == await others.claim() == []
 
 
 async def test_a_living_worker_keeps_its_turns_and_knows_which_they_are(
@@ -95,6 +96,25 @@ async def test_the_turn_of_a_dead_worker_is_begun_again_and_the_dead_one_can_wri
     assert kinds == ["turn.started", "text.delta", "turn.restarted", "turn.completed"]
     detail = await conversations.detail(opened.conversation_id, owner_id=LOCAL_USER_ID)
     assert [message.text for message in detail.messages] == ["I have an interview", "Whole."]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_worker_that_is_paused_in_a_transaction_does_not_keep_its_turn(
+    conversations: ConversationService, leases: Leases, others: Leases, database: Database
+) -> None:
+    opened = await conversations.open_turn(opening())
+    await only_claim(leases)
+
+    async def pause_in_transaction() -> None:
+        async with database.transaction() as session:
+            await session.exec(select(Turn).where(Turn.id == opened.turn_id).with_for_update())
+            # Waits for the lock, which nobody gives back.
+            async with asyncio.timeout(30):
+                await worker_dies(database, opened.turn_id)
+            assert (await only_claim(others)).turn_id == opened.turn_id
+
+    with pytest.raises(DBAPIError):
+        await pause_in_transaction()
 
 
 async def test_what_a_dead_worker_had_reserved_is_booked_as_an_estimate(
