@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from pydantic import ValidationError
 
-from app.core.config import Settings
+from app.core.config import Role, Settings
 from app.core.errors import CatalogError, NotReady
 from app.core.logging import configure_logging
 
@@ -21,11 +21,14 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to rea
 
 
 class _Server(uvicorn.Server):
-    """Says where it serves once it really does, and ends the running turns before the connections."""
+    """Says where it serves once it really does, and lets the turns end before the connections."""
 
-    def __init__(self, config: uvicorn.Config, end_turns: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, end_turns: Callable[[], Awaitable[None]], print_welcome: Callable[[str], None]
+    ) -> None:
         super().__init__(config)
         self._end_turns = end_turns
+        self._print_welcome = print_welcome
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
@@ -33,10 +36,14 @@ class _Server(uvicorn.Server):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             host = ANY_ADDRESS.get(host, host)
-            _print_welcome(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            self._print_welcome(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """See uvicorn. The turns end first, so that whoever waits for one still gets its answer."""
+        """See uvicorn. Nobody new is let in; the turns end before the answers of whoever waits for them."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
         await self._end_turns()
         await super().shutdown(sockets)
 
@@ -64,7 +71,7 @@ def main() -> int:
 
 def _serve(settings: Settings, listener: socket.socket) -> int:
     # Only now: importing Semantic Kernel takes a second, which a wrong setting or a waiting debugger should not.
-    from app.main import create_app, end_turns  # noqa: PLC0415
+    from app.main import create_app, wind_down  # noqa: PLC0415
 
     try:
         app = create_app(settings)
@@ -72,9 +79,10 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         _complain(str(error))
         return 3
     asyncio.run(_reach_database(settings))
-
     config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
-    server = _Server(config, lambda: end_turns(app))
+    server = _Server(
+        config, lambda: wind_down(app), _print_readiness if settings.role is Role.WORKER else _print_welcome
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again for the handler it found. Being told to stop is no failure.
         signal.signal(number, server.handle_exit)
@@ -134,6 +142,11 @@ def _print_welcome(address: str) -> None:
         f"  curl -s {chat} -H 'Content-Type: application/json' -d {shlex.quote(body)}\n",
         flush=True,
     )
+
+
+def _print_readiness(address: str) -> None:
+    """Of a worker, which answers nothing else."""
+    print(f"\nGreenroom works on turns; it serves on {address} only:\n\n  curl -s {address}/readyz\n", flush=True)  # noqa: T201
 
 
 def _complain(text: str) -> None:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
@@ -24,15 +25,16 @@ from app.apidocs.endpoints import add_documentation
 from app.bank.endpoints import router as bank_router
 from app.bank.questions import QuestionBank
 from app.bank.search import BankSearch
+from app.chat.briefing import Briefing
 from app.chat.comparison import ComparisonService
 from app.chat.endpoints import router as chat_router
-from app.chat.runner import TurnRunner
 from app.chat.service import ChatService
+from app.chat.worker import TurnWorker
 from app.conversations.endpoints import router as conversations_router
+from app.conversations.leases import Leases
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import TurnLogSignal
 from app.core.background import Housekeeping
-from app.core.config import Settings
+from app.core.config import Role, Settings
 from app.core.database import Database
 from app.core.edge import add_edge
 from app.core.errors import (
@@ -47,6 +49,7 @@ from app.core.errors import (
     problems,
 )
 from app.core.middleware import problem_response
+from app.core.signals import Signals
 from app.exports.endpoints import router as exports_router
 from app.exports.personal import PersonalExport
 from app.exports.service import ExportService
@@ -119,18 +122,23 @@ def create_app(
     app.state.bank_search = plugins.search
     app.state.catalog = plugins.catalog
     app.state.provider = active_provider(settings, plugins.offline)
-    app.include_router(accounts_router)
-    for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
-        # Whoever adds a route here need not think of it: without a sign-in there is no answer.
-        app.include_router(router, dependencies=[Depends(current_owner)], responses=problems(Unauthorized))
+    if settings.role is not Role.WORKER:
+        _add_api(app)
     app.add_api_route("/healthz", healthz, tags=["health"])
     app.add_api_route("/readyz", readyz, responses=problems(NotReady), tags=["health"])
     app.add_exception_handler(GreenroomError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    add_documentation(app)
     add_edge(app, settings)
     return app
+
+
+def _add_api(app: FastAPI) -> None:
+    app.include_router(accounts_router)
+    for router in (chat_router, conversations_router, bank_router, exports_router, usage_router):
+        # Whoever adds a route here need not think of it: without a sign-in there is no answer.
+        app.include_router(router, dependencies=[Depends(current_owner)], responses=problems(Unauthorized))
+    add_documentation(app)
 
 
 @asynccontextmanager
@@ -156,16 +164,15 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     opened.push_async_callback(database.dispose)
     opened.push_async_callback(provider.close)
     await database.migrate()
-    conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=settings.turn_deadline_seconds)
-    app.state.conversations = conversations
-    await conversations.end_interrupted_turns()
+    signals = app.state.signals = Signals(database)
+    opened.push_async_callback(signals.stop)
+    conversations = app.state.conversations = ConversationService(database, signals)
     ledger = LedgerService(database, settings, prices)
     await ledger.settle_lost_calls(is_starting=True)
     warn_of_uncounted(settings, provider, prices)
     conductor = Conductor(app.state.catalog, provider, _turn_limits(settings), prices)
-    runner = app.state.runner = TurnRunner(conductor, conversations)
     _add_turns(app, conductor, ledger)
-    cancel_work = [runner.cancel_all_of, app.state.comparison.cancel_all_of]
+    cancel_work = [conversations.stop_turns_of, app.state.comparison.cancel_all_of]
     accounts = open_accounts(settings, database, cancel_work=cancel_work, passwords=app.state.passwords)
     app.state.accounts = accounts
     opened.push_async_callback(accounts.stop)
@@ -175,9 +182,19 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     housekeeping = Housekeeping([lambda: tidy(database), ledger.settle_lost_calls])
     opened.push_async_callback(housekeeping.stop)
     await housekeeping.start()
+    await signals.start()
     # Last, and so the first to stop: turns and comparisons use all the others.
-    opened.push_async_callback(app.state.comparison.stop)
-    opened.push_async_callback(runner.stop)
+    opened.push_async_callback(wind_down, app)
+    if app.state.worker is not None:
+        await app.state.worker.start()
+
+
+async def wind_down(app: FastAPI) -> None:
+    """Let turns end or hand them over, then send away whoever still waits. A second time it does nothing."""
+    if app.state.worker is not None:
+        await app.state.worker.stop()
+    await app.state.comparison.stop()
+    app.state.conversations.close_readers()
 
 
 def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> None:
@@ -187,15 +204,30 @@ def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> Non
     secret = settings.secret_key
     canary_key = secret.get_secret_value().encode() if secret else secrets.token_bytes(32)
     audit = AuditLog(app.state.database)
-    app.state.chat = ChatService(
+    briefing = Briefing(
         settings=settings,
         catalog=app.state.catalog,
         provider=app.state.provider,
         conversations=app.state.conversations,
-        runner=app.state.runner,
+        ledger=ledger,
+        canary_key=canary_key,
+    )
+    app.state.worker = None
+    if settings.role is not Role.API:
+        app.state.worker = TurnWorker(
+            leases=Leases(app.state.database, app.state.signals, uuid4(), seconds=settings.turn_lease_seconds),
+            signals=app.state.signals,
+            conductor=conductor,
+            conversations=app.state.conversations,
+            briefing=briefing,
+            drain_seconds=settings.drain_seconds,
+        )
+    app.state.chat = ChatService(
+        catalog=app.state.catalog,
+        provider=app.state.provider,
+        conversations=app.state.conversations,
         ledger=ledger,
         audit=audit,
-        canary_key=canary_key,
     )
     app.state.comparison = ComparisonService(
         settings=settings,
@@ -205,6 +237,7 @@ def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> Non
         ledger=ledger,
         audit=audit,
         canary_key=canary_key,
+        signals=app.state.signals,
     )
 
 
@@ -216,12 +249,6 @@ def _turn_limits(settings: Settings) -> TurnLimits:
         model_calls=settings.max_model_calls_per_turn,
         restarts=settings.max_restarts_per_turn,
     )
-
-
-async def end_turns(app: FastAPI) -> None:
-    """Stop what calls models, while clients are still there to be told."""
-    await app.state.runner.stop()
-    await app.state.comparison.stop()
 
 
 async def healthz() -> dict[str, str]:

@@ -22,7 +22,7 @@ from typing_extensions import override
 from alembic import command
 from app.core.config import REPOSITORY_ROOT, Settings, async_database_url
 from app.core.database import alembic_config
-from app.main import Plugins, create_app, end_turns
+from app.main import Plugins, create_app, wind_down
 from tests.model_server import ModelServer
 
 LOOPBACK = ("127.", "::1", "localhost")
@@ -152,6 +152,8 @@ def make_settings(sqlite_url: str) -> MakeSettings:
     """Settings from these values alone; SQLite in the test's folder unless told otherwise."""
 
     def make(**values: Any) -> Settings:
+        # A turn that a test leaves running is not waited for.
+        values.setdefault("drain_seconds", 0)
         values.setdefault("database_url", sqlite_url)
         return Settings(_env_file=None, **values)
 
@@ -236,6 +238,6 @@ def serve() -> Serve:
         plugins = shipped_plugins() if settings.plugins_dir == SHIPPED_PLUGINS else None
         app = create_app(settings, plugins=plugins, **parts)
         # In this order `python -m app` stops; otherwise the server would wait for the turns.
-        return served(app, before_stop=lambda: end_turns(app))
+        return served(app, before_stop=lambda: wind_down(app))
 
     return serving

@@ -23,6 +23,7 @@ from app.conversations.schemas import QuestionSetPublic
 from app.core.canary import canary_for
 from app.core.config import Settings
 from app.core.errors import GreenroomError, InternalError, NotFound, TurnInterrupted
+from app.core.signals import Signals, Topic
 from app.orchestration.catalog import Catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import ConductedEvent, ModelCall, TurnAnswer, UsageUpdated
@@ -33,6 +34,8 @@ from app.providers.base import Provider
 from app.usage import service as usage_service
 from app.usage.ledger import LedgerService
 from plugins.cost.prices import Tokens, price_usd
+
+ACCOUNT_DELETED = "The account was deleted."
 
 logger = structlog.get_logger(__name__)
 
@@ -50,6 +53,7 @@ class ComparisonService:
         ledger: LedgerService,
         audit: AuditLog,
         canary_key: bytes,
+        signals: Signals,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -59,6 +63,7 @@ class ComparisonService:
         self._canary_key = canary_key
         self._audit = audit
         self._running: set[_Running] = set()
+        signals.subscribe(Topic.OWNER, self._hear_of_deletion)
 
     async def stop(self) -> None:
         """End every running comparison: the server stops."""
@@ -66,8 +71,15 @@ class ComparisonService:
 
     async def cancel_all_of(self, owner_id: UUID) -> None:
         """Stop what runs here for this user, who is being deleted, and wait until it has stopped."""
-        theirs = [comparison for comparison in self._running if comparison.owner_id == owner_id]
-        await _end(theirs, NotFound("The account was deleted."))
+        await _end(self._of(owner_id), NotFound(ACCOUNT_DELETED))
+
+    def _hear_of_deletion(self, owner_id: UUID | None) -> None:
+        """The same, where another server deletes the account: nobody here waits for it."""
+        for comparison in self._of(owner_id):
+            comparison.end(NotFound(ACCOUNT_DELETED))
+
+    def _of(self, owner_id: UUID | None) -> list["_Running"]:
+        return [comparison for comparison in self._running if comparison.owner_id == owner_id]
 
     async def compare(self, request: CompareRequest, *, owner_id: UUID) -> ComparePublic:
         """The sets in the order asked for; a technique that failed has a problem instead.
@@ -188,11 +200,15 @@ class _Running:
     ended_by: GreenroomError | None = None
     """What its reader is told, if we end it."""
 
+    def end(self, error: GreenroomError) -> None:
+        """Stop it; the first reason counts."""
+        self.ended_by = self.ended_by or error
+        self.trials.cancel()
+
 
 async def _end(comparisons: Sequence[_Running], error: GreenroomError) -> None:
     for comparison in comparisons:
-        comparison.ended_by = error
-        comparison.trials.cancel()
+        comparison.end(error)
     if comparisons:
         await asyncio.wait([comparison.trials for comparison in comparisons])
 

@@ -45,6 +45,7 @@ from app.orchestration.events import TurnCancelled, TurnCompleted
 router = APIRouter(prefix="/api/v1")
 
 EVENT_STREAM = "text/event-stream"
+RESPOND_ASYNC = "respond-async"
 MAX_SEQ = 2**31 - 1
 DISCONNECT_POLL_SECONDS = 0.5
 
@@ -104,6 +105,11 @@ MODEL_PROBLEMS = (
     responses={
         **problems(*MODEL_PROBLEMS, NotFound, TurnInProgress, IdempotencyConflict),
         200: {"content": {EVENT_STREAM: {}}, "description": "The reply, or the turn's events", "links": CHAT_LINKS},
+        202: {
+            "model": TurnPublic,
+            "description": "The turn, which runs",
+            "headers": {"Location": {"description": "The turn's address", "schema": {"type": "string"}}},
+        },
     },
     tags=["chat"],
 )
@@ -114,10 +120,14 @@ async def chat(
     check: SignInCheckDep,
     *,
     accept: Annotated[str, Header(description="`text/event-stream` streams the turn")] = "application/json",
+    prefer: Annotated[str, Header(description="`respond-async` answers at once with the turn's address")] = "",
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Response:
     """Send a message. The turn runs on if the connection drops; `GET /turns/{id}/events` follows it again."""
     turn_id = await service.start(body, owner_id=owner_id, idempotency_key=idempotency_key)
+    if RESPOND_ASYNC in {preference.strip() for preference in prefer.lower().split(",")}:
+        turn = await service.turn(turn_id, owner_id=owner_id)
+        return accepted(turn, await service.limit_headers(owner_id=owner_id))
     if EVENT_STREAM in accept.lower():
         limits = await service.limit_headers(owner_id=owner_id)
         return event_stream(await service.follow(turn_id, owner_id=owner_id, check=check), limits)
@@ -201,6 +211,12 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, ComparePub
             await asyncio.wait({task})
             raise TurnStopped("The client left.")
     return task.result()
+
+
+def accepted(turn: TurnPublic, limits: Mapping[str, str]) -> Response:
+    """The turn's address for somebody who does not wait (RFC 7240), with RateLimit header fields."""
+    headers = {"Location": f"{router.prefix}/turns/{turn.id}", "Preference-Applied": RESPOND_ASYNC, **limits}
+    return JSONResponse(turn.model_dump(mode="json"), status_code=202, headers=headers)
 
 
 def event_stream(events: AsyncIterator[LoggedEvent | None], limits: Mapping[str, str] | None = None) -> Response:

@@ -1,19 +1,19 @@
-"""Runs turns as tasks of the service, not of a request, and writes what happens to their log."""
+"""One attempt at a turn: from the conductor's events to the lines of its log."""
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
-from app.chat.schemas import ChatReply, DocumentFlag, HandoffPublic
+from app.chat.briefing import BriefedTurn
+from app.chat.schemas import ChatReply, HandoffPublic
+from app.conversations.leases import Claim
 from app.conversations.models import TurnStatus
 from app.conversations.schemas import QuestionSetPublic
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import LogLine, log_line
-from app.core.errors import GreenroomError, InternalError, TurnInterrupted
+from app.conversations.turn_log import failed_line, log_line
+from app.core.errors import GreenroomError
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import (
     AgentActive,
@@ -24,142 +24,80 @@ from app.orchestration.events import (
     TurnAnswer,
     TurnCancelled,
     TurnCompleted,
-    TurnFailed,
     TurnRestarted,
     UsageUpdated,
 )
-from app.orchestration.turn import TurnTask
 from app.usage.service import turn_usage
 
-DELTA_SECONDS = 0.04
-"""Text that arrives within this time becomes one line of the log: 25 a second is more than a reader notices."""
+DELTA_CHARACTERS, DELTA_SECONDS, DELTA_STEPS = 20, 0.15, 10
+"""The first text becomes a line of the log at once, the nth when it has n times so many characters or is so old; from
+the tenth on they grow no more. An answer of 2,000 tokens takes about fifty lines, and no reader waits long."""
 
 logger = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class _Running:
-    """A turn that runs here."""
-
-    task: asyncio.Task[None]
-    owner_id: UUID
+class Superseded(Exception):
+    """The turn has ended, or another attempt has begun it: what this one would write is not wanted any more."""
 
 
-class TurnRunner:
-    """Owns the tasks of the running turns of this process."""
+class Attempt:
+    """One attempt at a turn. Writes nothing once the turn is somebody else's."""
 
-    def __init__(self, conductor: Conductor, conversations: ConversationService) -> None:
-        self._conductor = conductor
-        self._conversations = conversations
-        self._running: dict[UUID, _Running] = {}
-        """By turn."""
-        self._is_stopping = False
-
-    def start(
-        self, task: TurnTask, *, owner_id: UUID, conversation_id: UUID, flags: Sequence[DocumentFlag] = ()
-    ) -> None:
-        """Run the turn in the background, whatever becomes of the request."""
-        run = _TurnRun(
-            task,
-            conversation_id=conversation_id,
-            flags=flags,
-            conductor=self._conductor,
-            conversations=self._conversations,
-        )
-        running = asyncio.create_task(self._run(run), name=f"turn-{task.turn_id}")
-        self._running[task.turn_id] = _Running(running, owner_id)
-        running.add_done_callback(lambda _: self._running.pop(task.turn_id, None))
-
-    async def cancel(self, turn_id: UUID) -> bool:
-        """Stop the turn and wait until it has stopped. False when it does not run here."""
-        running = self._running.get(turn_id)
-        if running is None:
-            return False
-        _cancel(running.task)
-        await asyncio.wait({running.task})
-        return True
-
-    async def cancel_all_of(self, owner_id: UUID) -> None:
-        """Stop what runs here for this user, and wait until it has stopped."""
-        turns = [turn_id for turn_id, running in self._running.items() if running.owner_id == owner_id]
-        await asyncio.gather(*(self.cancel(turn_id) for turn_id in turns))
-
-    async def stop(self) -> None:
-        """End every running turn: the server stops."""
-        self._is_stopping = True
-        running = [turn.task for turn in self._running.values()]
-        for task in running:
-            _cancel(task)
-        if running:
-            await asyncio.wait(running)
-
-    async def _run(self, run: "_TurnRun") -> None:
-        with structlog.contextvars.bound_contextvars(
-            conversation_id=str(run.conversation_id), turn_id=str(run.task.turn_id)
-        ):
-            try:
-                await run.run()
-            except asyncio.CancelledError:
-                if self._is_stopping:
-                    await run.fail(TurnInterrupted("The server stopped. Send it again."))
-                else:
-                    await run.cancelled()
-            except GreenroomError as error:
-                await run.fail(error)
-            except Exception as error:
-                logger.exception("turn_crashed", error=type(error).__name__)
-                await run.fail(InternalError("This is our fault. Try again."))
-
-
-class _TurnRun:
-    """One turn, from the conductor's events to the log."""
-
-    def __init__(
-        self,
-        task: TurnTask,
-        *,
-        conversation_id: UUID,
-        flags: Sequence[DocumentFlag],
-        conductor: Conductor,
-        conversations: ConversationService,
-    ) -> None:
-        self.task = task
-        self._flags = flags
-        self.conversation_id = conversation_id
+    def __init__(self, claim: Claim, *, conductor: Conductor, conversations: ConversationService) -> None:
+        self._claim = claim
         self._conductor = conductor
         self._conversations = conversations
         self._started = time.monotonic()
         self._calls: list[ModelCall] = []
         self._events: asyncio.Queue[ConductedEvent | None] = asyncio.Queue()
 
-    async def run(self) -> None:
-        """Conduct the turn, and write its log beside it; the last event only when all else is stored."""
-        logger.info("turn_started", model=self.task.model, agent=self.task.agent)
+    async def run(self, turn: BriefedTurn) -> None:
+        """Conduct the turn, and write its log beside it; the last event only when all else is stored.
+
+        Raises:
+            Superseded: the turn is not this attempt's any more; every model call has stopped.
+            GreenroomError: as `Conductor.run`.
+        """
+        logger.info("turn_started", model=turn.task.model, agent=turn.task.agent, attempt=self._claim.attempt)
+        conducting = asyncio.create_task(self._conductor.run(turn.task, self._events.put_nowait))
         writer = asyncio.create_task(self._write_log())
         try:
-            answer = await self._conductor.run(self.task, self._events.put_nowait)
+            # The writer ends first only if it fails; then there is no use in going on.
+            await asyncio.wait({conducting, writer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            conducting.cancel()
+            await _ended(conducting)
             self._events.put_nowait(None)
-            await _finished(writer)
-        await self._complete(answer)
+            await _ended(writer)
+            for task in (conducting, writer):
+                if not task.cancelled():
+                    # Looked at, so that asyncio does not complain where another failure is the one raised.
+                    task.exception()
+        writer.result()
+        await self._complete(turn, conducting.result())
 
     async def fail(self, error: GreenroomError) -> None:
         """The turn ends with a problem."""
-        error.kept = {"conversation_id": str(self.conversation_id), "turn_id": str(self.task.turn_id)}
-        await self._conversations.end_turn(self.task.turn_id, TurnStatus.FAILED, failed_line(error))
+        claim = self._claim
+        line = failed_line(
+            error, conversation_id=claim.conversation_id, turn_id=claim.turn_id, request_id=claim.request_id
+        )
+        await self._conversations.end_turn(claim.turn_id, TurnStatus.FAILED, line, attempt=claim.attempt)
         self._log_end("failed", code=error.code)
 
     async def cancelled(self) -> None:
         """Somebody stopped the turn."""
-        line = log_line(TurnCancelled(self.task.turn_id))
-        await self._conversations.end_turn(self.task.turn_id, TurnStatus.CANCELLED, line)
+        claim = self._claim
+        line = log_line(TurnCancelled(claim.turn_id))
+        await self._conversations.end_turn(claim.turn_id, TurnStatus.CANCELLED, line, attempt=claim.attempt)
         self._log_end("cancelled")
 
-    async def _complete(self, answer: TurnAnswer) -> None:
-        spent = await self._conversations.conversation_usage(self.conversation_id)
+    async def _complete(self, turn: BriefedTurn, answer: TurnAnswer) -> None:
+        claim = self._claim
+        spent = await self._conversations.conversation_usage(claim.conversation_id)
         reply = ChatReply(
-            conversation_id=self.conversation_id,
-            turn_id=self.task.turn_id,
+            conversation_id=claim.conversation_id,
+            turn_id=claim.turn_id,
             agent=answer.agent,
             handoffs=[HandoffPublic(source=handoff.source, target=handoff.target) for handoff in answer.handoffs],
             reply=answer.reply,
@@ -167,39 +105,28 @@ class _TurnRun:
             usage=turn_usage(self._calls, model=answer.model, instead_of=answer.instead_of),
             conversation_cost_usd=spent.cost_usd,
             duration_ms=self._duration_ms(),
-            flags=list(self._flags),
+            flags=list(turn.flags),
         )
         line = log_line(TurnCompleted(reply.model_dump(mode="json")))
-        await self._conversations.complete_turn(self.task.turn_id, answer, line)
+        if not await self._conversations.complete_turn(claim.turn_id, answer, line, attempt=claim.attempt):
+            raise Superseded
         self._log_end("completed", agent=answer.agent, handoffs=len(answer.handoffs))
 
     async def _write_log(self) -> None:
-        while (first := await self._events.get()) is not None:
-            events = [first]
-            if isinstance(first, TextDelta):
-                await asyncio.sleep(DELTA_SECONDS)
-            while not self._events.empty():
-                event = self._events.get_nowait()
-                if event is None:
-                    self._events.put_nowait(None)
-                    break
-                events.append(event)
-            await self._append(_merged(events))
-
-    async def _append(self, events: Sequence[ConductedEvent]) -> None:
-        lines = []
-        for event in events:
-            match event:
-                case UsageUpdated(call=call):
-                    self._calls.append(call)
-                    usage = turn_usage(self._calls, model=call.model)
-                    lines.append((event.kind, usage.model_dump(mode="json")))
-                case AgentActive() | TurnRestarted() | QuestionReady() | TextDelta():
-                    lines.append(log_line(event))
-        await self._conversations.append(self.task.turn_id, lines)
+        async for events in batches(self._events):
+            lines = []
+            for event in events:
+                match event:
+                    case UsageUpdated(call=call):
+                        self._calls.append(call)
+                        lines.append((event.kind, turn_usage(self._calls, model=call.model).model_dump(mode="json")))
+                    case AgentActive() | TurnRestarted() | QuestionReady() | TextDelta():
+                        lines.append(log_line(event))
+            if not await self._conversations.append(self._claim.turn_id, lines, attempt=self._claim.attempt):
+                raise Superseded
 
     def _log_end(self, status: str, **fields: object) -> None:
-        usage = turn_usage(self._calls, model=self.task.model)
+        usage = turn_usage(self._calls, model="")
         logger.info(
             "turn_ended",
             status=status,
@@ -215,35 +142,56 @@ class _TurnRun:
         return round((time.monotonic() - self._started) * 1000)
 
 
-def failed_line(error: GreenroomError) -> LogLine:
-    """The last line of the log of a turn that failed."""
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
-    return log_line(TurnFailed(error, request_id))
+async def batches(events: "asyncio.Queue[ConductedEvent | None]") -> AsyncIterator[list[ConductedEvent]]:
+    """The events up to None, in order, a few at a time: see `DELTA_CHARACTERS`. Only text is waited for."""
+    step = 0
+    while (first := await events.get()) is not None:
+        batch = [first]
+        if isinstance(first, TextDelta):
+            await _gather_text(batch, events, step)
+            step = min(step + 1, DELTA_STEPS)
+        while not events.empty():
+            event = events.get_nowait()
+            if event is None:
+                events.put_nowait(None)
+                break
+            batch.append(event)
+        yield merged(batch)
 
 
-def _cancel(running: asyncio.Task[None]) -> None:
-    """Cancel once: a second time would interrupt the turn while it stores how it ended."""
-    if not running.cancelling():
-        running.cancel()
+async def _gather_text(batch: list[ConductedEvent], events: "asyncio.Queue[ConductedEvent | None]", step: int) -> None:
+    """Add to the batch until it has enough text, is old enough, or something comes that should not wait."""
+    ends = asyncio.get_running_loop().time() + step * DELTA_SECONDS
+    while sum(len(event.text) for event in batch if isinstance(event, TextDelta)) < step * DELTA_CHARACTERS:
+        try:
+            async with asyncio.timeout_at(ends):
+                event = await events.get()
+        except TimeoutError:
+            return
+        if event is None:
+            events.put_nowait(None)
+            return
+        batch.append(event)
+        if not isinstance(event, TextDelta):
+            return
 
 
-async def _finished(writer: asyncio.Task[None]) -> None:
-    """Let the writer store the rest, also when the turn is cancelled meanwhile: nothing may follow the last event."""
+async def _ended(task: "asyncio.Task[TurnAnswer] | asyncio.Task[None]") -> None:
+    """Wait for the task's end, also when the turn is cancelled meanwhile: nothing may follow the last event."""
     try:
-        await asyncio.wait({writer})
+        await asyncio.wait({task})
     except asyncio.CancelledError:
-        await asyncio.wait({writer})
+        await asyncio.wait({task})
         raise
-    writer.result()
 
 
-def _merged(events: Sequence[ConductedEvent]) -> list[ConductedEvent]:
+def merged(events: Sequence[ConductedEvent]) -> list[ConductedEvent]:
     """Join texts that follow each other directly."""
-    merged: list[ConductedEvent] = []
+    joined: list[ConductedEvent] = []
     for event in events:
-        last = merged[-1] if merged else None
+        last = joined[-1] if joined else None
         if isinstance(event, TextDelta) and isinstance(last, TextDelta):
-            merged[-1] = TextDelta(last.text + event.text)
+            joined[-1] = TextDelta(last.text + event.text)
         else:
-            merged.append(event)
-    return merged
+            joined.append(event)
+    return joined

@@ -1,25 +1,16 @@
-"""A chat turn from the outside: check, screen, open, run, follow."""
+"""A chat turn from the outside: check, screen, open, follow."""
 
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
 import structlog
 
 from app.accounts.audit import AuditLog
 from app.bank.questions import ExperienceLevel
-from app.chat.checks import (
-    Documents,
-    check_names,
-    check_texts,
-    context_tokens,
-    documents_for_models,
-    interviewer_of,
-    stand_ins,
-)
-from app.chat.runner import TurnRunner, failed_line
+from app.chat.briefing import kept_request
+from app.chat.checks import check_names, check_texts, interviewer_of
 from app.chat.schemas import (
     CatalogPublic,
     ChatRequest,
@@ -27,15 +18,13 @@ from app.chat.schemas import (
     ModelPublic,
     TechniquePublic,
 )
-from app.conversations.models import MessageRole, TurnStatus
-from app.conversations.opening import OpenedTurn, TurnOpening
+from app.conversations.models import TurnStatus
+from app.conversations.opening import TurnOpening
+from app.conversations.schemas import TurnPublic
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent, ReaderCheck
-from app.core.canary import canary_for
-from app.core.config import Settings
-from app.core.errors import GreenroomError, NotFound, TurnNotRunning
+from app.core.errors import GreenroomError, NotFound, TurnInterrupted, TurnNotRunning
 from app.orchestration.catalog import Catalog
-from app.orchestration.turn import Brief, PastMessage, TurnTask
 from app.providers.base import Provider
 from app.usage.ledger import LedgerService
 from plugins.cost.prices import list_price
@@ -49,26 +38,20 @@ class ChatService:
     def __init__(
         self,
         *,
-        settings: Settings,
         catalog: Catalog,
         provider: Provider,
         conversations: ConversationService,
-        runner: TurnRunner,
         ledger: LedgerService,
-        canary_key: bytes,
         audit: AuditLog,
     ) -> None:
-        self._settings = settings
         self._ledger = ledger
         self._catalog = catalog
         self._provider = provider
         self._conversations = conversations
-        self._runner = runner
-        self._canary_key = canary_key
         self._audit = audit
 
     async def start(self, request: ChatRequest, *, owner_id: UUID, idempotency_key: str | None) -> UUID:
-        """Start the turn and return its id; it runs on by itself. A known idempotency key starts nothing.
+        """Open the turn and return its id; a worker runs it. A known idempotency key starts nothing.
 
         Raises:
             InvalidRequest: a type, technique or model that the catalog does not have.
@@ -89,13 +72,13 @@ class ChatService:
         await check_texts(request, self._audit, owner_id=owner_id)
         await self._check_limits(opening)
         opened = await self._conversations.open_turn(opening)
-        # For the lines of this request that follow; the turn's own lines bind them again.
+        # For the lines of this request that follow; whoever runs the turn binds them again.
         structlog.contextvars.bind_contextvars(conversation_id=str(opened.conversation_id), turn_id=str(opened.turn_id))
-        if not opened.is_replay:
-            documents = documents_for_models(job_description=opened.job_description, resume=opened.resume)
-            task = self._task(request, opened, documents, owner_id=owner_id)
-            self._runner.start(task, owner_id=owner_id, conversation_id=opened.conversation_id, flags=documents.flags)
         return opened.turn_id
+
+    async def turn(self, turn_id: UUID, *, owner_id: UUID) -> TurnPublic:
+        """See `ConversationService.turn`."""
+        return await self._conversations.turn(turn_id, owner_id=owner_id)
 
     async def follow(
         self, turn_id: UUID, *, owner_id: UUID, check: ReaderCheck, after: int = 0
@@ -109,10 +92,15 @@ class ChatService:
         Raises:
             NotFound: the owner has no such turn, or the conversation was deleted meanwhile.
             Unauthorized: the sign-in has ended meanwhile. The turn runs on.
+            TurnInterrupted: the server stops. The turn runs on elsewhere or later.
         """
         last: LoggedEvent | None = None
-        async for event in await self.follow(turn_id, owner_id=owner_id, check=check):
-            last = event or last
+        try:
+            async for event in await self.follow(turn_id, owner_id=owner_id, check=check):
+                last = event or last
+        except TurnInterrupted as error:
+            error.kept = {"turn_id": str(turn_id)}
+            raise
         if last is None or not last.is_last:
             raise NotFound("The turn was deleted while it ran.")
         return last
@@ -125,8 +113,9 @@ class ChatService:
             TurnNotRunning: it has ended already.
         """
         turn = await self._conversations.turn(turn_id, owner_id=owner_id)
-        if turn.status != TurnStatus.RUNNING or not await self._runner.cancel(turn_id):
+        if turn.status != TurnStatus.RUNNING:
             raise TurnNotRunning("There is nothing to cancel.")
+        await self._conversations.stop_turn(turn_id)
 
     async def limit_headers(self, *, owner_id: UUID) -> dict[str, str]:
         """See `LedgerService.headers`."""
@@ -171,9 +160,7 @@ class ChatService:
             )
         except GreenroomError as error:
             # Without its key: the same request may be sent again when there is room.
-            opened = await self._conversations.open_turn(replace(opening, idempotency_key=None))
-            error.kept = {"conversation_id": str(opened.conversation_id), "turn_id": str(opened.turn_id)}
-            await self._conversations.end_turn(opened.turn_id, TurnStatus.FAILED, failed_line(error))
+            await self._conversations.open_turn(replace(opening, idempotency_key=None), refusal=error)
             raise
 
     def _opening(self, request: ChatRequest, owner_id: UUID, idempotency_key: str | None) -> TurnOpening:
@@ -189,43 +176,6 @@ class ChatService:
             experience_level=request.experience_level,
             question_count=request.question_count,
             interviewer=interviewer_of(request),
-        )
-
-    def _task(self, request: ChatRequest, opened: OpenedTurn, documents: Documents, *, owner_id: UUID) -> TurnTask:
-        model = request.model or self._provider.default_model
-        active = opened.active_agent if opened.active_agent in self._catalog.specialists else None
-        return TurnTask(
-            turn_id=opened.turn_id,
-            message=request.message,
-            agent=request.interview_type or active,
-            technique=request.technique,
-            brief=Brief(
-                job_description=documents.job_description,
-                resume=documents.resume,
-                experience_level=opened.experience_level,
-                question_count=opened.question_count,
-                interviewer=opened.interviewer,
-                wishes=tuple(opened.wishes),
-            ),
-            is_level_fixed=request.experience_level is not None,
-            is_count_fixed=request.question_count is not None,
-            history=tuple(
-                PastMessage(is_from_candidate=message.role == MessageRole.USER, text=message.text)
-                for message in opened.history
-            ),
-            earlier_requests=tuple(opened.earlier_requests),
-            question_sets={found.interview_type: found for found in opened.question_sets},
-            seen_questions=tuple(opened.seen_questions),
-            recall=partial(self._conversations.revision, opened.conversation_id),
-            model=model,
-            context_tokens=context_tokens(self._settings, self._provider, model),
-            stand_ins=stand_ins(self._settings, self._provider, model),
-            sampling=request.sampling(),
-            ledger=self._ledger.of_turn(
-                owner_id=owner_id,
-                conversation_id=opened.conversation_id,
-                turn_id=opened.turn_id,
-                question_sets=len(opened.question_sets),
-            ),
-            canary=canary_for(self._canary_key, opened.conversation_id),
+            request=kept_request(request),
+            request_id=structlog.contextvars.get_contextvars().get("request_id"),
         )

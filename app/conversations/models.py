@@ -78,6 +78,19 @@ class Turn(SQLModel, table=True):
     idempotency_key: str | None = Field(default=None, sa_type=String(200))
     request_hash: str = Field(sa_type=String(64))
     """SHA-256 of the request, so that a reused key with another body is noticed."""
+    request: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """What the request asked of this turn alone, such as a technique or a temperature; what the conversation keeps, and
+    the message, stand there. With both, any process can run the turn."""
+    request_id: str | None = Field(default=None, sa_type=String(64))
+    """Of the request that started the turn, so that a problem can be found in the log."""
+    worker_id: UUID | None = None
+    """The worker that runs it; null while it waits for one."""
+    leased_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """The worker is taken for dead from then on."""
+    attempt: int = 0
+    """Counts how often a worker has begun it. Only the latest attempt may write."""
+    losses: int = 0
+    """How many workers have died with it."""
     started_at: datetime = Field(sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

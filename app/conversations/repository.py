@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, func, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,7 +21,10 @@ from app.conversations.models import (
     TurnEvent,
     TurnStatus,
 )
+from app.core.clock import utc_now
 from app.orchestration.questions import Question, QuestionSet
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
 
 Owned = TypeVar("Owned", Conversation, Turn)
 
@@ -54,14 +57,19 @@ async def delete_conversation(session: AsyncSession, conversation_id: UUID) -> N
     await session.exec(delete(Conversation).where(col(Conversation.id) == conversation_id))
 
 
+async def get_conversation(session: AsyncSession, conversation_id: UUID) -> Conversation | None:
+    """The conversation, whoever owns it, or None; for whoever runs a turn of it."""
+    return await session.get(Conversation, conversation_id)
+
+
 async def get_turn(session: AsyncSession, turn_id: UUID) -> Turn | None:
     """The turn, whoever owns it, or None; for whoever runs it."""
     return await session.get(Turn, turn_id)
 
 
-async def is_kept(session: AsyncSession, turn_id: UUID) -> bool:
-    """Whether the turn exists, and will until this transaction ends."""
-    query = select(Turn.id).where(Turn.id == turn_id).with_for_update(read=True, key_share=True)
+async def is_held(session: AsyncSession, turn_id: UUID, *, attempt: int) -> bool:
+    """Whether the turn runs as this attempt, and will until this transaction ends."""
+    query = select(Turn.id).where(Turn.id == turn_id, *_is_attempt(attempt)).with_for_update(read=True)
     return (await session.exec(query)).first() is not None
 
 
@@ -77,12 +85,16 @@ async def turns(session: AsyncSession, conversation_id: UUID) -> Sequence[Turn]:
     return (await session.exec(query)).all()
 
 
-async def running_turns(session: AsyncSession, *, conversation_id: UUID | None = None) -> Sequence[Turn]:
-    """Every running turn, or the one of a conversation."""
-    query = select(Turn).where(Turn.status == TurnStatus.RUNNING)
-    if conversation_id is not None:
-        query = query.where(Turn.conversation_id == conversation_id)
+async def running_turns(session: AsyncSession, owner_id: UUID) -> Sequence[UUID]:
+    """The turns that run for the owner."""
+    query = select(Turn.id).where(Turn.status == TurnStatus.RUNNING, Turn.owner_id == owner_id)
     return (await session.exec(query)).all()
+
+
+async def has_running_turn(session: AsyncSession, conversation_id: UUID) -> bool:
+    """Whether a turn runs in the conversation."""
+    query = select(Turn.id).where(Turn.status == TurnStatus.RUNNING, Turn.conversation_id == conversation_id)
+    return (await session.exec(query)).first() is not None
 
 
 async def is_running(session: AsyncSession, turn_id: UUID) -> bool:
@@ -92,17 +104,97 @@ async def is_running(session: AsyncSession, turn_id: UUID) -> bool:
 
 
 async def end_turn(
-    session: AsyncSession, turn_id: UUID, *, status: TurnStatus, agent: str | None, finished_at: datetime
+    session: AsyncSession,
+    turn_id: UUID,
+    *,
+    attempt: int | None,
+    status: TurnStatus,
+    agent: str | None,
+    finished_at: datetime,
 ) -> bool:
-    """Move a running turn to its last status. False when it had already ended, which nothing may undo."""
+    """Move a turn that runs as this attempt, or as any, to its last status, which nothing may undo. False if not."""
     statement = (
         update(Turn)
-        .where(col(Turn.id) == turn_id, col(Turn.status) == TurnStatus.RUNNING)
-        .values(status=status, agent=agent, finished_at=finished_at)
+        .where(col(Turn.id) == turn_id, *_is_attempt(attempt))
+        .values(status=status, agent=agent, finished_at=finished_at, worker_id=None, leased_until=None)
         .execution_options(synchronize_session=False)
     )
     result = await session.exec(statement)
     return result.rowcount == 1
+
+
+def _is_attempt(attempt: int | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [col(Turn.status) == TurnStatus.RUNNING]
+    return conditions if attempt is None else [*conditions, col(Turn.attempt) == attempt]
+
+
+# Leases. Their time is the database's, as servers may disagree about it.
+
+
+def _now(session: AsyncSession) -> Any:
+    return utc_now() if is_embedded(session) else func.now()
+
+
+def is_embedded(session: AsyncSession) -> bool:
+    """Whether this is SQLite."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _is_waiting(session: AsyncSession) -> ColumnElement[bool]:
+    is_free = or_(col(Turn.leased_until).is_(None), col(Turn.leased_until) <= _now(session))
+    return and_(col(Turn.status) == TurnStatus.RUNNING, is_free)
+
+
+async def is_any_waiting(session: AsyncSession) -> bool:
+    """Whether a turn waits for a worker, or has a dead one."""
+    return (await session.exec(select(Turn.id).where(_is_waiting(session)).limit(1))).first() is not None
+
+
+async def lock_waiting(session: AsyncSession, *, limit: int) -> Sequence[Turn]:
+    """Turns that wait for a worker, or have a dead one, the oldest first; each for one transaction at a time."""
+    query = select(Turn).where(_is_waiting(session)).order_by(col(Turn.started_at)).limit(limit)
+    return (await session.exec(query.with_for_update(skip_locked=True))).all()
+
+
+async def lease(session: AsyncSession, turn: Turn, *, seconds: float) -> None:
+    """Give the turn's worker so much time."""
+    turn.leased_until = _lease_end(session, seconds)
+    await session.flush()
+
+
+def _lease_end(session: AsyncSession, seconds: float) -> Any:
+    """On SQLite a worker has all the time, as there is nobody else."""
+    return FOREVER if is_embedded(session) else func.now() + timedelta(seconds=seconds)
+
+
+async def renew_leases(session: AsyncSession, worker_id: UUID, *, seconds: float) -> Sequence[Turn]:
+    """Give the worker so much time for every turn it runs, and return those."""
+    statement: Any = (
+        update(Turn)
+        .where(col(Turn.status) == TurnStatus.RUNNING, col(Turn.worker_id) == worker_id)
+        .values(leased_until=_lease_end(session, seconds))
+        .returning(Turn)
+        .execution_options(synchronize_session=False)
+    )
+    turns: Sequence[Turn] = (await session.exec(statement)).scalars().all()
+    return turns
+
+
+async def release_lease(session: AsyncSession, turn_id: UUID, *, attempt: int, losses: int) -> bool:
+    """Let the turn wait for a worker, after so many losses more. False when it does not run as this attempt."""
+    statement = (
+        update(Turn)
+        .where(col(Turn.id) == turn_id, *_is_attempt(attempt))
+        .values(worker_id=None, leased_until=None, losses=Turn.losses + losses)
+        .execution_options(synchronize_session=False)
+    )
+    return (await session.exec(statement)).rowcount == 1
+
+
+async def expire_leases(session: AsyncSession) -> None:
+    """Take every worker for dead."""
+    statement = update(Turn).where(col(Turn.status) == TurnStatus.RUNNING, col(Turn.leased_until).is_not(None))
+    await session.exec(statement.values(leased_until=utc_now()))
 
 
 async def last_seq(session: AsyncSession, turn_id: UUID) -> int:
@@ -114,7 +206,7 @@ async def last_seq(session: AsyncSession, turn_id: UUID) -> int:
 async def append_events(
     session: AsyncSession, turn_id: UUID, events: Sequence[tuple[str, dict[str, Any]]], *, at: datetime
 ) -> None:
-    """Write the next lines of the turn's log. Only the process that runs the turn writes it."""
+    """Write the next lines of the turn's log. The caller holds the turn's row, so that nobody else writes."""
     first = await last_seq(session, turn_id) + 1
     session.add_all(
         TurnEvent(turn_id=turn_id, seq=first + index, kind=kind, data=data, created_at=at)
@@ -135,9 +227,19 @@ async def events_after(session: AsyncSession, turn_id: UUID, seq: int) -> Sequen
     return (await session.exec(query)).all()
 
 
-async def messages(session: AsyncSession, conversation_id: UUID, *, last: int | None = None) -> Sequence[Message]:
-    """The messages in order; with `last`, only so many of the newest."""
+async def request_text(session: AsyncSession, turn_id: UUID) -> str:
+    """What the candidate wrote to start the turn."""
+    query = select(Message.text).where(Message.turn_id == turn_id, Message.role == MessageRole.USER)
+    return (await session.exec(query)).one()
+
+
+async def messages(
+    session: AsyncSession, conversation_id: UUID, *, last: int | None = None, but_of: UUID | None = None
+) -> Sequence[Message]:
+    """The messages in order, without those of the turn `but_of`; with `last`, only so many of the newest."""
     query = select(Message).where(Message.conversation_id == conversation_id)
+    if but_of is not None:
+        query = query.where(Message.turn_id != but_of)
     # An answer that is as old as its question, on a coarse clock, still comes after it.
     newest = query.order_by(col(Message.created_at).desc(), col(Message.role))
     rows = (await session.exec(newest if last is None else newest.limit(last))).all()

@@ -1,11 +1,11 @@
 """What happens to a conversation: a turn is opened, its log grows, it ends. Transactions are drawn here."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID, uuid4
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,7 +14,7 @@ from app.bank.questions import ExperienceLevel
 from app.conversations import repository, turn_log
 from app.conversations.cursor import cursor_after, read_cursor
 from app.conversations.models import Conversation, MessageRole, QuestionSetRow, Turn, TurnStatus
-from app.conversations.opening import OpenedTurn, TurnOpening
+from app.conversations.opening import OpenedTurn, TurnInput, TurnOpening
 from app.conversations.schemas import (
     ConversationDetail,
     ConversationPage,
@@ -25,11 +25,12 @@ from app.conversations.schemas import (
     TurnPublic,
     TurnRecord,
 )
-from app.conversations.turn_log import LoggedEvent, LogLine, ReaderCheck, TurnLogSignal, log_line
+from app.conversations.turn_log import LoggedEvent, LogLine, ReaderCheck, TurnLogSignal, failed_line, log_line
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress, TurnInterrupted
-from app.orchestration.events import TurnAnswer, TurnFailed, TurnStarted
+from app.core.errors import GreenroomError, IdempotencyConflict, NotFound, TurnInProgress
+from app.core.signals import Signals, Topic
+from app.orchestration.events import TurnAnswer, TurnCancelled, TurnStarted
 from app.orchestration.questions import QuestionSet
 from app.usage import service as usage_service
 from app.usage.schemas import ModelCallPublic, Usage
@@ -39,9 +40,10 @@ EARLIER_REQUESTS, EARLIER_REQUEST_CHARACTERS = 20, 120
 SEEN_QUESTIONS = 400
 TITLE_CHARACTERS = 80
 RECORDS_AT_A_TIME = 50
-STALE_GRACE_SECONDS = 60
-
-logger = structlog.get_logger(__name__)
+UNCLAIMED = 0
+"""The attempt of a turn that no worker has begun."""
+STOP_SECONDS = 1.0
+"""How long whoever runs a turn may take to stop it: it has model calls to end and to book."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,17 @@ class FoundQuestionSet:
 class ConversationService:
     """Threads, turns, logs and question sets."""
 
-    def __init__(self, database: Database, signal: TurnLogSignal, *, deadline_seconds: float) -> None:
+    def __init__(self, database: Database, signals: Signals) -> None:
         self._database = database
-        self._signal = signal
-        self._stale_after = timedelta(seconds=deadline_seconds + STALE_GRACE_SECONDS)
+        self._signals = signals
+        self._readers = TurnLogSignal(signals)
 
     # A turn from its first line to its last.
 
-    async def open_turn(self, opening: TurnOpening) -> OpenedTurn:
-        """Store the message and a running turn, and return what the turn needs to know.
+    async def open_turn(self, opening: TurnOpening, *, refusal: GreenroomError | None = None) -> OpenedTurn:
+        """Store the message and a running turn, with all that whoever runs it needs to know; workers are told.
+
+        With a refusal, the turn that is stored has failed with it already.
 
         Raises:
             NotFound: no such conversation, or the owner's account is deleted.
@@ -84,7 +88,9 @@ class ConversationService:
                     return known
                 conversation = await self._told(session, found, opening)
                 await self._refuse_second_turn(session, conversation)
-                return await self._store_opening(session, conversation, opening)
+                turn = await self._store_turn(session, conversation, opening, refusal)
+                await self._signals.send(session, Topic.WORK, turn.id)
+                return OpenedTurn(turn_id=turn.id, conversation_id=conversation.id)
         except IntegrityError as error:
             # Somebody was quicker: with the same key, or with another turn in this conversation.
             async with self._database.reading() as session:
@@ -102,29 +108,74 @@ class ConversationService:
             known = await self._known_turn(session, opening)
         return known.turn_id if known else None
 
-    async def append(self, turn_id: UUID, lines: Sequence[LogLine]) -> None:
-        """Write the next lines of the log; of a turn that was deleted meanwhile there is none."""
+    async def turn_input(self, turn_id: UUID) -> TurnInput:
+        """What the turn starts from.
+
+        Raises:
+            NotFound: it was deleted meanwhile.
+        """
+        async with self._database.reading() as session:
+            turn = _found_turn(await repository.get_turn(session, turn_id))
+            conversation = _found(await repository.get_conversation(session, turn.conversation_id))
+            history = await repository.messages(session, conversation.id, last=HISTORY_MESSAGES, but_of=turn_id)
+            earlier = await repository.requests_before(
+                session, conversation.id, history[0].created_at if history else turn.started_at, last=EARLIER_REQUESTS
+            )
+            level = conversation.experience_level
+            return TurnInput(
+                turn_id=turn_id,
+                conversation_id=conversation.id,
+                owner_id=turn.owner_id,
+                model=turn.model,
+                message=await repository.request_text(session, turn_id),
+                request=turn.request,
+                request_id=turn.request_id,
+                active_agent=conversation.active_agent,
+                job_description=conversation.job_description,
+                resume=conversation.resume,
+                experience_level=ExperienceLevel(level) if level else None,
+                question_count=conversation.question_count,
+                interviewer=conversation.interviewer,
+                wishes=conversation.wishes,
+                history=history,
+                earlier_requests=[_request_line(request, made) for request, made in earlier],
+                question_sets=await repository.current_question_sets(
+                    session, conversation.id, job_number=conversation.job_number
+                ),
+                seen_questions=await repository.question_texts(session, conversation.id, last=SEEN_QUESTIONS),
+            )
+
+    async def append(self, turn_id: UUID, lines: Sequence[LogLine], *, attempt: int = UNCLAIMED) -> bool:
+        """Write the next lines of the log. False, and nothing, unless the turn runs as this attempt."""
         async with self._database.transaction() as session:
-            if not await repository.is_kept(session, turn_id):
-                return
+            if not await repository.is_held(session, turn_id, attempt=attempt):
+                return False
             await repository.append_events(session, turn_id, lines, at=utc_now())
-        self._signal.written(turn_id)
+            await self._signals.send(session, Topic.LOG, turn_id)
+        return True
 
     async def conversation_usage(self, conversation_id: UUID) -> Usage:
         """What the conversation has used so far."""
         async with self._database.reading() as session:
             return await usage_service.conversation_usage(session, conversation_id)
 
-    async def complete_turn(self, turn_id: UUID, answer: TurnAnswer, line: LogLine) -> None:
-        """Store reply, question set, active agent and last event in one transaction, before any client sees it."""
+    async def complete_turn(
+        self, turn_id: UUID, answer: TurnAnswer, line: LogLine, *, attempt: int = UNCLAIMED
+    ) -> bool:
+        """Store reply, question set, active agent and last event in one transaction, before any client sees it.
+
+        False, and nothing is stored, unless the turn runs as this attempt.
+        """
         now = utc_now()
         async with self._database.transaction() as session:
-            turn = _found_turn(await repository.get_turn(session, turn_id))
+            turn = await repository.get_turn(session, turn_id)
+            if turn is None:
+                return False
             conversation = await self._locked(session, turn.conversation_id, turn.owner_id)
             if not await repository.end_turn(
-                session, turn_id, status=TurnStatus.COMPLETED, agent=answer.agent, finished_at=now
+                session, turn_id, attempt=attempt, status=TurnStatus.COMPLETED, agent=answer.agent, finished_at=now
             ):
-                return
+                return False
             repository.add_message(
                 session, turn=turn, role=MessageRole.ASSISTANT, text=answer.reply, agent=answer.agent, at=now
             )
@@ -137,22 +188,47 @@ class ConversationService:
             conversation.wishes = list(answer.wishes)
             conversation.updated_at = now
             await repository.append_events(session, turn_id, [line], at=now)
-        self._signal.written(turn_id)
+            await self._signals.send(session, Topic.LOG, turn_id)
+        return True
 
-    async def end_turn(self, turn_id: UUID, status: TurnStatus, line: LogLine) -> None:
-        """End a turn that gave no answer. What the candidate wrote is kept."""
+    async def end_turn(
+        self, turn_id: UUID, status: TurnStatus, line: LogLine, *, attempt: int | None = UNCLAIMED
+    ) -> bool:
+        """End a turn that gave no answer. What the candidate wrote is kept.
+
+        False, and nothing, unless it runs as this attempt; None is any.
+        """
+        now = utc_now()
         async with self._database.transaction() as session:
-            await self._end(session, turn_id, status, line)
-        self._signal.written(turn_id)
+            if not await repository.end_turn(
+                session, turn_id, attempt=attempt, status=status, agent=None, finished_at=now
+            ):
+                return False
+            await repository.append_events(session, turn_id, [line], at=now)
+            await self._signals.send(session, Topic.LOG, turn_id)
+        return True
 
-    async def end_interrupted_turns(self) -> None:
-        """End turns whose server is gone: on SQLite, which has one server, all of them; else those past their time."""
-        async with self._database.reading() as session:
-            turns = await repository.running_turns(session)
-        for turn in turns:
-            if self._database.is_embedded or self._is_stale(turn):
-                await self.end_turn(turn.id, TurnStatus.FAILED, _interrupted(turn))
-                logger.warning("turn_interrupted", turn_id=str(turn.id), conversation_id=str(turn.conversation_id))
+    async def stop_turn(self, turn_id: UUID) -> None:
+        """Ask whichever server runs the turn to cancel it, wait a little, and then end it here if it still runs.
+
+        It still runs when it waits for a worker, or its worker is paused or dead, which then can write no more.
+        """
+        async with self._database.transaction() as session:
+            await self._signals.send(session, Topic.CANCEL, turn_id)
+            is_waiting = await repository.is_held(session, turn_id, attempt=UNCLAIMED)
+        if not is_waiting:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    async for _ in turn_log.follow(self._database, self._readers, turn_id):
+                        pass
+        await self.end_turn(turn_id, TurnStatus.CANCELLED, log_line(TurnCancelled(turn_id)), attempt=None)
+
+    async def stop_turns_of(self, owner_id: UUID) -> None:
+        """Stop whatever runs for the user, on every server."""
+        async with self._database.transaction() as session:
+            await self._signals.send(session, Topic.OWNER, owner_id)
+            turns = await repository.running_turns(session, owner_id)
+        await asyncio.gather(*(self.stop_turn(turn_id) for turn_id in turns))
 
     # Reading.
 
@@ -182,7 +258,11 @@ class ConversationService:
         """
         async with self._database.reading() as session:
             _found_turn(await repository.owned(session, Turn, turn_id, owner_id=owner_id))
-        return turn_log.follow(self._database, self._signal, turn_id, after=after, check=check)
+        return turn_log.follow(self._database, self._readers, turn_id, after=after, check=check)
+
+    def close_readers(self) -> None:
+        """Send away whoever follows a turn that goes on: this server stops."""
+        self._readers.close()
 
     async def page(self, *, owner_id: UUID, limit: int, cursor: str | None) -> ConversationPage:
         """A page of the owner's conversations, the last changed first.
@@ -325,70 +405,39 @@ class ConversationService:
         return conversation
 
     async def _refuse_second_turn(self, session: AsyncSession, conversation: Conversation) -> None:
-        for turn in await repository.running_turns(session, conversation_id=conversation.id):
-            if not self._is_stale(turn):
-                raise TurnInProgress("Wait for the running turn to end, or cancel it.")
-            await self._end(session, turn.id, TurnStatus.FAILED, _interrupted(turn))
+        if await repository.has_running_turn(session, conversation.id):
+            raise TurnInProgress("Wait for the running turn to end, or cancel it.")
 
-    async def _end(self, session: AsyncSession, turn_id: UUID, status: TurnStatus, line: LogLine) -> None:
-        now = utc_now()
-        if await repository.end_turn(session, turn_id, status=status, agent=None, finished_at=now):
-            await repository.append_events(session, turn_id, [line], at=now)
-
-    async def _store_opening(
-        self, session: AsyncSession, conversation: Conversation, opening: TurnOpening
-    ) -> OpenedTurn:
-        now = utc_now()
-        # Read before the turn's own message is there.
-        history = await repository.messages(session, conversation.id, last=HISTORY_MESSAGES)
-        earlier = await repository.requests_before(
-            session, conversation.id, history[0].created_at if history else now, last=EARLIER_REQUESTS
-        )
-        turn = await self._store_turn(session, conversation, opening)
-        level = conversation.experience_level
-        return OpenedTurn(
-            turn_id=turn.id,
-            conversation_id=conversation.id,
-            is_replay=False,
-            active_agent=conversation.active_agent,
-            job_description=conversation.job_description,
-            resume=conversation.resume,
-            experience_level=ExperienceLevel(level) if level else None,
-            question_count=conversation.question_count,
-            interviewer=conversation.interviewer,
-            wishes=conversation.wishes,
-            history=history,
-            earlier_requests=[_request_line(request, made) for request, made in earlier],
-            question_sets=await repository.current_question_sets(
-                session, conversation.id, job_number=conversation.job_number
-            ),
-            seen_questions=await repository.question_texts(session, conversation.id, last=SEEN_QUESTIONS),
-        )
-
-    async def _store_turn(self, session: AsyncSession, conversation: Conversation, opening: TurnOpening) -> Turn:
-        """The running turn with its message and the first line of its log."""
+    async def _store_turn(
+        self, session: AsyncSession, conversation: Conversation, opening: TurnOpening, refusal: GreenroomError | None
+    ) -> Turn:
+        """The turn with its message and the first line of its log, and with the last, if it is refused."""
         now = utc_now()
         turn = Turn(
             id=uuid4(),
             owner_id=conversation.owner_id,
             conversation_id=conversation.id,
+            status=TurnStatus.FAILED if refusal else TurnStatus.RUNNING,
             model=opening.model,
             idempotency_key=opening.idempotency_key,
             request_hash=opening.request_hash,
+            request=dict(opening.request),
+            request_id=opening.request_id,
             started_at=now,
+            finished_at=now if refusal else None,
         )
         session.add(turn)
         await session.flush()
         repository.add_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
-        started = log_line(TurnStarted(conversation_id=conversation.id, turn_id=turn.id))
-        await repository.append_events(session, turn.id, [started], at=now)
+        lines = [log_line(TurnStarted(conversation_id=conversation.id, turn_id=turn.id))]
+        if refusal is not None:
+            ids = {"conversation_id": conversation.id, "turn_id": turn.id}
+            lines.append(failed_line(refusal, **ids, request_id=opening.request_id))
+        await repository.append_events(session, turn.id, lines, at=now)
         return turn
 
     async def _locked(self, session: AsyncSession, conversation_id: UUID, owner_id: UUID) -> Conversation:
         return _found(await repository.owned(session, Conversation, conversation_id, owner_id=owner_id, is_locked=True))
-
-    def _is_stale(self, turn: Turn) -> bool:
-        return utc_now() - turn.started_at > self._stale_after
 
 
 def _found(conversation: Conversation | None) -> Conversation:
@@ -417,9 +466,3 @@ def _request_line(request: str, made: QuestionSetRow | None) -> str:
     if len(asked) > EARLIER_REQUEST_CHARACTERS:
         asked = f"{asked[:EARLIER_REQUEST_CHARACTERS]} […]"
     return f"{asked} -> {made.interview_type} set, revision {made.revision}" if made else asked
-
-
-def _interrupted(turn: Turn) -> LogLine:
-    error = TurnInterrupted("The server stopped while this turn ran. Send it again.")
-    error.kept = {"conversation_id": str(turn.conversation_id), "turn_id": str(turn.id)}
-    return log_line(TurnFailed(error))

@@ -14,6 +14,8 @@ from uuid import UUID
 from app.conversations import repository
 from app.conversations.models import TurnEvent
 from app.core.database import Database
+from app.core.errors import GreenroomError, TurnInterrupted
+from app.core.signals import Signals, Topic
 from app.orchestration.events import (
     TERMINAL_KINDS,
     AgentActive,
@@ -64,8 +66,8 @@ def log_line(
             data = {"conversation_id": str(conversation_id), "turn_id": str(turn_id)}
         case AgentActive(agent=agent, source=source):
             data = {"agent": agent, "from": source}
-        case TurnRestarted(reason=reason, model=model):
-            data = {"reason": reason.value, "model": model}
+        case TurnRestarted(reason=reason, model=model, attempt=attempt):
+            data = {"reason": reason.value, "model": model, **({} if attempt is None else {"attempt": attempt})}
         case QuestionReady(question=question):
             data = {"question": question.model_dump(mode="json")}
         case TextDelta(text=text):
@@ -79,16 +81,30 @@ def log_line(
     return event.kind, data
 
 
+def failed_line(error: GreenroomError, *, conversation_id: UUID, turn_id: UUID, request_id: str | None) -> LogLine:
+    """The last line of the log of a turn that failed."""
+    error.kept = {"conversation_id": str(conversation_id), "turn_id": str(turn_id)}
+    return log_line(TurnFailed(error, request_id))
+
+
 class TurnLogSignal:
-    """Wakes the readers of a turn in this process."""
+    """Wakes the readers of a turn in this process, whichever server writes its log."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Signals) -> None:
         self._readers: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self.is_closed = False
+        signals.subscribe(Topic.LOG, self._written)
 
-    def written(self, turn_id: UUID) -> None:
-        """New lines are committed."""
-        for reader in self._readers.get(turn_id, ()):
-            reader.set()
+    def close(self) -> None:
+        """The server stops: readers are to go on elsewhere."""
+        self.is_closed = True
+        self._written(None)
+
+    def _written(self, turn_id: UUID | None) -> None:
+        turns = list(self._readers) if turn_id is None else [turn_id]
+        for turn in turns:
+            for reader in self._readers.get(turn, ()):
+                reader.set()
 
     @contextmanager
     def reading(self, turn_id: UUID) -> Iterator[asyncio.Event]:
@@ -108,7 +124,7 @@ class Pace:
     """How a reader waits, in seconds."""
 
     poll_seconds: float = 1.0
-    """When nothing signals: another replica may be writing."""
+    """When nothing signals: a signal may have been lost."""
     heartbeat_seconds: float = 15.0
     check_seconds: float = 1.0
     """How long a reader goes on who may not any more."""
@@ -129,6 +145,7 @@ async def follow(
 
     Raises:
         Unauthorized: `check` did, which is asked again and again.
+        TurnInterrupted: this server stops; the log goes on.
     """
     quiet_seconds = 0.0
     clock = asyncio.get_running_loop().time
@@ -149,6 +166,8 @@ async def follow(
                 after = row.seq
             if not is_running:
                 return
+            if signal.is_closed:
+                raise TurnInterrupted("This server stops; the turn does not. Ask for it at GET /api/v1/turns/{id}.")
             quiet_seconds = 0.0 if rows else quiet_seconds
             try:
                 await asyncio.wait_for(written.wait(), pace.poll_seconds)

@@ -34,6 +34,14 @@ class AuthMode(StrEnum):
     ACCOUNTS = "accounts"
 
 
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    API = "api"
+    WORKER = "worker"
+
+
 PRICE_EXAMPLE = '{"my-model": {"input_usd_per_million": "0.5", "output_usd_per_million": "1.5"}}'
 
 Price = Annotated[Decimal, Field(ge=0, allow_inf_nan=False, max_digits=18)]
@@ -87,6 +95,18 @@ class Settings(BaseSettings):
         "sqlite:///greenroom.db",
         description="`sqlite:///file.db` or `postgresql://user:password@host/name`",
         repr=False,
+    )
+    role: Role = Field(
+        Role.ALL, description="`all`; on PostgreSQL also `api`, which runs no turns, or `worker`, which answers nobody"
+    )
+    turn_lease_seconds: float = Field(
+        8, ge=1, le=600, description="Silence of a server after which another takes over its turns, within a second"
+    )
+    drain_seconds: float = Field(
+        5,
+        ge=0,
+        le=600,
+        description="How long a server that is told to stop lets its turns run before it hands them over",
     )
     plugins_dir: Path = Field(REPOSITORY_ROOT / "plugins", description="Folder that holds one folder per agent")
 
@@ -291,6 +311,12 @@ class Settings(BaseSettings):
                 f"APP_HOST is {self.app_host}, but without sign-in the service is for this machine only: "
                 "bind 127.0.0.1 or set AUTH_MODE=accounts"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_process_is_all(self) -> Self:
+        if self.role is not Role.ALL and self.async_database_url.get_backend_name() == "sqlite":
+            raise ValueError(f"ROLE={self.role} needs PostgreSQL: SQLite is for one process, which does everything")
         return self
 
     @model_validator(mode="after")

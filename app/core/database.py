@@ -25,6 +25,9 @@ NANO = Decimal("0.000000001")
 POSTGRESQL_PORT = 5432
 RETURN_SECONDS = 2
 """For connections that are in use when the database is closed."""
+SERVER_SETTINGS = {"server_settings": {"idle_in_transaction_session_timeout": "5s"}}
+"""A server that is paused in the middle of a transaction would hold its locks, and with them a turn that another server
+is to take over, for as long as it is paused."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -83,7 +86,9 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         # Parameters hold what people wrote, and an error would carry them into the log.
-        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        self.engine: AsyncEngine = create_async_engine(
+            url, pool_pre_ping=True, hide_parameters=True, connect_args={} if self.is_embedded else SERVER_SETTINGS
+        )
         self._writing = self.engine.execution_options(is_writing=True)
         # SQLite lets one transaction write at a time, and whoever waits for it asks again and again, with no queue:
         # under load somebody would wait too long. Here the first to come is the first to write.

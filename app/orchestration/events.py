@@ -92,6 +92,8 @@ class RestartReason(StrEnum):
     """The provider's stream ended in the middle of an answer that was being passed on."""
     MODEL_UNAVAILABLE = "model_unavailable"
     """The model is not there; the next one of the chain answers instead."""
+    SERVER_LOST = "server_lost"
+    """The server that ran the turn died or was stopped; another one, or the same one started again, has taken it."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class TurnRestarted:
     reason: RestartReason
     model: str
     """The model that answers now."""
+    attempt: int | None = None
+    """Where a server begins the turn again: how often it has been begun by then."""
 
 
 @dataclass(frozen=True)
@@ -161,5 +165,5 @@ class TurnCancelled:
 ConductedEvent = AgentActive | TurnRestarted | QuestionReady | TextDelta | UsageUpdated
 """What the conductor emits; the others mark a turn's beginning and end, and belong to whoever keeps its log."""
 
-TurnEvent = TurnStarted | ConductedEvent | TurnCompleted | TurnFailed | TurnCancelled
+TurnEvent = TurnStarted | TurnRestarted | ConductedEvent | TurnCompleted | TurnFailed | TurnCancelled
 TERMINAL_KINDS = frozenset({TurnCompleted.kind, TurnFailed.kind, TurnCancelled.kind})

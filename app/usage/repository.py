@@ -206,11 +206,13 @@ async def remove_open(session: AsyncSession, call_id: UUID) -> None:
     await session.exec(delete(ModelCallRow).where(col(ModelCallRow.id) == call_id, ~HAS_ENDED))
 
 
-async def settle_lost(session: AsyncSession, *, started_before: datetime, ended_at: datetime) -> int:
-    """End the open rows from before then at their reservation, and return how many there were."""
+async def settle_lost(
+    session: AsyncSession, *, started_before: datetime, ended_at: datetime, turn_id: UUID | None = None
+) -> int:
+    """End the open rows from before then, of one turn or of all, at their reservation; return how many there were."""
     statement = (
         update(ModelCallRow)
-        .where(~HAS_ENDED, col(ModelCallRow.created_at) < started_before)
+        .where(~HAS_ENDED, col(ModelCallRow.created_at) < started_before, *RowFilter(turn_id=turn_id).conditions())
         .values(ended_at=ended_at, cost_usd=ModelCallRow.reserved_usd, is_estimated=True, is_complete=False)
     )
     return (await session.exec(statement)).rowcount

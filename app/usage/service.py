@@ -1,7 +1,7 @@
 """What was used: of a turn, of a conversation, and summed for whoever asks."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -42,6 +42,11 @@ async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Us
         output_tokens=totals.output_tokens,
         cost_usd=_cost(totals),
     )
+
+
+async def settle_turn(session: AsyncSession, turn_id: UUID, *, ended_at: datetime) -> None:
+    """End the calls of a turn whose worker died, at what was reserved: the provider may have charged them."""
+    await repository.settle_lost(session, started_before=ended_at, ended_at=ended_at, turn_id=turn_id)
 
 
 async def calls_of(session: AsyncSession, owner_id: UUID) -> list[ModelCallPublic]:

@@ -11,10 +11,10 @@ from app.accounts.assembly import Accounts, open_accounts
 from app.core.database import Database
 from tests.accounts.people import SECRET_KEY, Clock, cheap_passwords
 from tests.conftest import MakeSettings, Serve
-from tests.conversations.conftest import conversations, database, signal
+from tests.conversations.conftest import conversations, database, signals
 from tests.core.conftest import start_log
 
-__all__ = ["conversations", "database", "signal", "start_log"]
+__all__ = ["conversations", "database", "signals", "start_log"]
 
 ServeAccounts = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 

@@ -14,7 +14,6 @@ from tests.chat.client import (
     STREAM,
     Event,
     chat,
-    check_problem,
     conversations,
     events_of,
     log_of,
@@ -186,7 +185,7 @@ async def test_a_reader_that_has_the_last_event_already_is_not_kept_waiting(
     assert rest == []
 
 
-async def test_a_stopping_server_ends_its_turn_and_the_conversation_is_usable_after_the_restart(
+async def test_a_turn_that_a_stopping_server_leaves_is_begun_again_after_the_restart(
     serve: Serve, openai_settings: MakeSettings, model_server: ModelServer, database_url: str
 ) -> None:
     steps = MOMENTS["a technique"][0]
@@ -198,13 +197,27 @@ async def test_a_stopping_server_ends_its_turn_and_the_conversation_is_usable_af
     await model_server.until(lambda: model_server.answers_in_flight == 0 and model_server.open_connections == 0)
     assert await still_running(asyncio.all_tasks() - before) == set()
 
-    model_server.script(Say("Where were we?"))
+    model_server.script(hands_to("technical"), Say("Where were we?"))
     async with serve(settings) as client:
+        log = await log_of(client, turn_id)
         turn = (await client.get(f"/api/v1/turns/{turn_id}")).json()
-        check_problem(turn["problem"], status=503, code="turn_interrupted")
-        assert turn["status"] == "failed"
-        assert (await log_of(client, turn_id))[-1].data == turn["problem"]
         (stored,) = await conversations(client)
-        assert said(stored) == [("user", FIRST["message"])]
-        again = await chat(client, message="Go on", conversation_id=stored["id"])
-    assert again["reply"] == "Where were we?"
+
+    assert [event.seq for event in log] == list(range(1, len(log) + 1))
+    kinds = [event.kind for event in log]
+    restart = kinds.index("turn.restarted")
+    assert log[restart].data["reason"] == "server_lost"
+    assert log[restart].data["attempt"] == 2
+    assert "question.ready" in kinds[:restart]
+    assert kinds[restart + 1 :] == [
+        "agent.active",
+        "usage.updated",
+        "agent.active",
+        "usage.updated",
+        "text.delta",
+        "turn.completed",
+    ]
+    assert (turn["status"], turn["reply"]) == ("completed", log[-1].data)
+    assert said(stored) == [("user", FIRST["message"]), ("assistant", "Where were we?")]
+    assert stored["question_sets"] == []
+    assert stored["usage"]["model_calls"] == len(steps) + 2

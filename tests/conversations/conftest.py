@@ -8,6 +8,7 @@ from app.conversations.service import ConversationService
 from app.conversations.turn_log import TurnLogSignal
 from app.core.config import async_database_url
 from app.core.database import Database
+from app.core.signals import Signals
 
 
 @pytest.fixture
@@ -21,19 +22,23 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def signal() -> TurnLogSignal:
-    return TurnLogSignal()
+async def signals(database: Database) -> AsyncIterator[Signals]:
+    started = Signals(database)
+    await started.start()
+    try:
+        yield started
+    finally:
+        await started.stop()
 
 
 @pytest.fixture
-def conversations(database: Database, signal: TurnLogSignal) -> ConversationService:
-    return ConversationService(database, signal, deadline_seconds=180)
+def signal(signals: Signals) -> TurnLogSignal:
+    return TurnLogSignal(signals)
 
 
 @pytest.fixture
-def impatient(database: Database, signal: TurnLogSignal) -> ConversationService:
-    """The same service long after every deadline: each running turn is stale to it."""
-    return ConversationService(database, signal, deadline_seconds=-3600)
+def conversations(database: Database, signals: Signals) -> ConversationService:
+    return ConversationService(database, signals)
 
 
 @pytest.fixture
@@ -41,6 +46,6 @@ async def replica(database: Database) -> AsyncIterator[ConversationService]:
     """Another server on the same database: connections, locks and signals of its own."""
     opened = Database(database.url)
     try:
-        yield ConversationService(opened, TurnLogSignal(), deadline_seconds=180)
+        yield ConversationService(opened, Signals(opened))
     finally:
         await opened.dispose()

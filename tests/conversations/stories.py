@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import SQLModel
 
 from app.accounts.models import LOCAL_USER_ID
-from app.conversations.opening import OpenedTurn, TurnOpening
+from app.conversations.opening import OpenedTurn, TurnInput, TurnOpening
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent
 from app.core.clock import utc_now
@@ -92,11 +92,17 @@ async def book(database: Database, opened: OpenedTurn, *calls: ModelCall) -> Non
             session.add(row)
 
 
+async def begun_turn(service: ConversationService, given: TurnOpening | None = None) -> TurnInput:
+    """A turn that was opened, as whoever runs it finds it."""
+    opened = await service.open_turn(given or opening())
+    return await service.turn_input(opened.turn_id)
+
+
 async def finished_turn(
     service: ConversationService, given: TurnOpening | None = None, said: TurnAnswer | None = None
-) -> OpenedTurn:
+) -> TurnInput:
     """A turn from its opening to its answer."""
-    opened = await service.open_turn(given or opening())
+    opened = await begun_turn(service, given)
     await service.complete_turn(opened.turn_id, said or answer(), COMPLETED)
     return opened
 

@@ -145,25 +145,6 @@ async def test_text_is_stored_as_it_was_written(conversations: ConversationServi
     assert (await log_of(conversations, opened.turn_id))[1].data == {"text": text}
 
 
-async def test_turns_of_a_server_that_is_gone_are_ended_at_the_next_start(
-    conversations: ConversationService, impatient: ConversationService, database: Database
-) -> None:
-    left = [(await conversations.open_turn(opening())).turn_id for _ in range(3)]
-    done = await finished_turn(conversations)
-
-    await conversations.end_interrupted_turns()
-    # SQLite has one server, so whatever still runs was left behind; on PostgreSQL another replica may be at it.
-    expected = "failed" if database.is_embedded else "running"
-    assert {(await conversations.turn(turn_id, owner_id=LOCAL_USER_ID)).status for turn_id in left} == {expected}
-
-    await impatient.end_interrupted_turns()
-    for turn_id in left:
-        turn = await conversations.turn(turn_id, owner_id=LOCAL_USER_ID)
-        assert (turn.status, (turn.problem or {})["code"]) == ("failed", "turn_interrupted")
-        assert [event.kind for event in await log_of(conversations, turn_id)] == ["turn.started", "turn.failed"]
-    assert (await conversations.turn(done.turn_id, owner_id=LOCAL_USER_ID)).status == "completed"
-
-
 async def test_deleting_takes_everything_but_the_ledger(conversations: ConversationService, database: Database) -> None:
     def made() -> dict[str, Any]:
         return {"question_set": question_set(question(1), question(2))}

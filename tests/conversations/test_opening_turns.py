@@ -8,7 +8,7 @@ import pytest
 from app.accounts.models import LOCAL_USER_ID
 from app.bank.questions import ExperienceLevel
 from app.conversations.models import TurnStatus
-from app.conversations.opening import OpenedTurn
+from app.conversations.opening import OpenedTurn, TurnInput
 from app.conversations.service import HISTORY_MESSAGES, SEEN_QUESTIONS, ConversationService
 from app.core.database import Database
 from app.core.errors import IdempotencyConflict, NotFound, TurnInProgress
@@ -16,8 +16,8 @@ from tests.conversations.stories import (
     CANCELLED,
     FAILED,
     answer,
+    begun_turn,
     finished_turn,
-    log_of,
     opening,
     question,
     question_set,
@@ -30,9 +30,8 @@ STRICT = {"style": "strict"}
 async def test_a_first_turn_stores_message_turn_and_first_line(
     conversations: ConversationService, database: Database
 ) -> None:
-    opened = await conversations.open_turn(opening("  I have an\ninterview " + "x" * 100))
+    opened = await begun_turn(conversations, opening("  I have an\ninterview " + "x" * 100))
 
-    assert not opened.is_replay
     assert (opened.active_agent, opened.job_description, opened.question_count) == (None, None, 5)
     assert opened.history == []
     assert await row_counts(database) == {
@@ -58,7 +57,7 @@ async def test_the_brief_is_kept_and_each_part_can_be_told_anew(conversations: C
     )
     first = await finished_turn(conversations, told, answer(experience_level=ExperienceLevel.SENIOR))
 
-    def brief(opened: OpenedTurn) -> tuple[object, ...]:
+    def brief(opened: TurnInput) -> tuple[object, ...]:
         return opened.job_description, opened.experience_level, opened.question_count, opened.interviewer
 
     same = opening(conversation_id=first.conversation_id)
@@ -104,7 +103,7 @@ async def test_a_turn_knows_the_latest_revision_of_each_set_the_last_worked_on_a
         done = await finished_turn(conversations, opening(conversation_id=conversation_id), answer(question_set=made))
         conversation_id = done.conversation_id
 
-    opened = await conversations.open_turn(opening(conversation_id=conversation_id))
+    opened = await begun_turn(conversations, opening(conversation_id=conversation_id))
     assert list(opened.question_sets) == [behavioral, revised]
 
 
@@ -116,7 +115,7 @@ async def test_history_is_the_last_messages_in_order_without_the_new_one(convers
         )
         conversation_id = done.conversation_id
 
-    opened = await conversations.open_turn(opening("now", conversation_id=conversation_id))
+    opened = await begun_turn(conversations, opening("now", conversation_id=conversation_id))
     expected = [text for number in range(HISTORY_MESSAGES // 2, HISTORY_MESSAGES) for text in _exchange(number)]
     assert [message.text for message in opened.history] == expected
 
@@ -133,7 +132,7 @@ async def test_seen_questions_are_the_newest_each_once(conversations: Conversati
         made = question_set(*(question(index, text) for index, text in enumerate(texts, 1)), question(20, "old 01"))
         await finished_turn(conversations, opening(conversation_id=conversation_id), answer(question_set=made))
 
-    opened = await conversations.open_turn(opening(conversation_id=conversation_id))
+    opened = await begun_turn(conversations, opening(conversation_id=conversation_id))
     assert len(opened.seen_questions) == SEEN_QUESTIONS == len(set(opened.seen_questions))
     assert "old 01" in opened.seen_questions, "it was asked again lately"
     assert {text for text in opened.seen_questions if text.startswith("batch")} == {
@@ -172,9 +171,8 @@ async def test_of_many_turns_opened_at_once_exactly_one_runs(
         "message": 1,
         "turn_event": 1,
     }
-    assert (await conversations.detail(conversation_id, owner_id=LOCAL_USER_ID)).job_description == won[
-        0
-    ].job_description
+    kept = await conversations.turn_input(won[0].turn_id)
+    assert (await conversations.detail(conversation_id, owner_id=LOCAL_USER_ID)).job_description == kept.job_description
 
 
 async def test_a_turn_that_has_ended_lets_the_next_one_in(conversations: ConversationService) -> None:
@@ -182,20 +180,8 @@ async def test_a_turn_that_has_ended_lets_the_next_one_in(conversations: Convers
     for status, line in ((TurnStatus.FAILED, FAILED), (TurnStatus.CANCELLED, CANCELLED)):
         opened = await conversations.open_turn(opening(conversation_id=first.conversation_id))
         await conversations.end_turn(opened.turn_id, status, line)
-    again = await conversations.open_turn(opening(conversation_id=first.conversation_id))
+    again = await begun_turn(conversations, opening(conversation_id=first.conversation_id))
     assert again.active_agent == "technical"
-
-
-async def test_a_stale_turn_is_ended_by_the_next_one(
-    conversations: ConversationService, impatient: ConversationService
-) -> None:
-    left = await conversations.open_turn(opening("left behind"))
-    opened = await impatient.open_turn(opening(conversation_id=left.conversation_id))
-
-    assert [message.text for message in opened.history] == ["left behind"]
-    ended = await conversations.turn(left.turn_id, owner_id=LOCAL_USER_ID)
-    assert (ended.status, (ended.problem or {})["code"]) == ("failed", "turn_interrupted")
-    assert (await log_of(conversations, left.turn_id))[-1].kind == "turn.failed"
 
 
 async def test_a_known_key_returns_its_turn_running_or_ended(
@@ -236,3 +222,19 @@ async def test_a_key_sent_many_times_at_once_starts_one_turn(
     after = await row_counts(database)
     assert after["turn"] - before["turn"] == 1
     assert after["conversation"] - before["conversation"] == (0 if in_conversation else 1)
+
+
+async def test_what_a_turn_starts_from_can_be_read_by_another_server(
+    conversations: ConversationService, replica: ConversationService
+) -> None:
+    told = opening(
+        "Now harder",
+        job_description="Backend engineer",
+        request={"technique": "few_shot", "temperature": 0.2},
+        request_id="r1",
+    )
+    given = await begun_turn(conversations, told)
+
+    assert await replica.turn_input(given.turn_id) == given
+    assert (given.message, given.model, given.owner_id) == ("Now harder", "gpt-4o", LOCAL_USER_ID)
+    assert (given.request, given.request_id) == ({"technique": "few_shot", "temperature": 0.2}, "r1")

@@ -129,14 +129,14 @@ WRITER = """
 import asyncio, sys
 from uuid import UUID
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import TurnLogSignal
 from app.core.config import async_database_url
 from app.core.database import Database
+from app.core.signals import Signals
 from tests.conversations.stories import COMPLETED, answer, delta
 
 async def main(url, turn_id):
     database = Database(async_database_url(url))
-    service = ConversationService(database, TurnLogSignal(), deadline_seconds=180)
+    service = ConversationService(database, Signals(database))
     for number in range(5):
         line = delta(str(number))
         await service.append(UUID(turn_id), [line])

@@ -18,9 +18,9 @@ from alembic import command
 from app.accounts.models import LOCAL_USER_ID, AuditEvent, RefreshToken, User
 from app.conversations.models import Conversation, Message, Turn
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import TurnLogSignal
 from app.core.config import REPOSITORY_ROOT, async_database_url
 from app.core.database import Database, UtcDateTime, alembic_config
+from app.core.signals import Signals
 from tests.conversations.stories import answer, call, delta, opening, question, question_set
 from tests.conversations.stories import book as book_calls
 from tests.usage.rows import open_row, row, store
@@ -159,7 +159,7 @@ async def test_on_the_way_down_only_the_local_users_conversations_stay(empty_dat
     ann = uuid4()
     database = Database(async_database_url(empty_database_url))
     await database.migrate()
-    conversations = ConversationService(database, TurnLogSignal(), deadline_seconds=180)
+    conversations = ConversationService(database, Signals(database))
     async with database.transaction() as session:
         session.add(User(id=ann, email="ann@example.com", created_at=LONG_AGO))
         await session.flush()

@@ -1,3 +1,3 @@
-from tests.conversations.conftest import conversations, database, signal
+from tests.conversations.conftest import conversations, database, signals
 
-__all__ = ["conversations", "database", "signal"]
+__all__ = ["conversations", "database", "signals"]
