@@ -23,6 +23,7 @@ async def test_a_conversation_takes_one_turn_at_a_time(
         body = {"message": "A backend one", "conversation_id": conversation_id}
         async with client.stream("POST", "/api/v1/chat", json=body, headers=STREAM) as running:
             turn_id = (await anext(aiter(events_of(running)))).data["turn_id"]
+            await model_server.until(lambda: model_server.answers_in_flight == 1)
             second = await client.post("/api/v1/chat", json=body | {"message": "Are you there?"})
             problem_of(second, status=409, code="turn_in_progress")
             deletion = await client.delete(f"/api/v1/conversations/{conversation_id}")
