@@ -48,6 +48,7 @@ async def test_of_simultaneous_turns_in_a_conversation_one_runs(
                 problem_of(request.result(), status=409, code="turn_in_progress")
             if len(requests) == 1:
                 break
+        await model_server.until(lambda: model_server.answers_in_flight == 1)
         stored = await only_conversation(client)
         await client.post(f"/api/v1/turns/{stored['messages'][-1]['turn_id']}/cancel")
         problem_of(await requests.pop(), status=409, code="turn_cancelled")
