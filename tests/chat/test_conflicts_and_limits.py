@@ -23,6 +23,7 @@ async def test_a_conversation_takes_one_turn_at_a_time(
         body = {"message": "A backend one", "conversation_id": conversation_id}
         async with client.stream("POST", "/api/v1/chat", json=body, headers=STREAM) as running:
             turn_id = (await anext(aiter(events_of(running)))).data["turn_id"]
+            await model_server.until(lambda: model_server.answers_in_flight == 1)
             second = await client.post("/api/v1/chat", json=body | {"message": "Are you there?"})
             problem_of(second, status=409, code="turn_in_progress")
             deletion = await client.delete(f"/api/v1/conversations/{conversation_id}")
@@ -47,6 +48,7 @@ async def test_of_simultaneous_turns_in_a_conversation_one_runs(
                 problem_of(request.result(), status=409, code="turn_in_progress")
             if len(requests) == 1:
                 break
+        await model_server.until(lambda: model_server.answers_in_flight == 1)
         stored = await only_conversation(client)
         await client.post(f"/api/v1/turns/{stored['messages'][-1]['turn_id']}/cancel")
         problem_of(await requests.pop(), status=409, code="turn_cancelled")

@@ -106,6 +106,7 @@ async def test_a_conversation_is_deleted_once_and_not_while_a_turn_runs(
     model_server.script(Silence())
     async with serve(openai_settings()) as client:
         conversation_id, turn_id = await start(client)
+        await model_server.until(lambda: model_server.answers_in_flight == 1)
         address = f"/api/v1/conversations/{conversation_id}"
         refused = await client.delete(address)
         await client.post(f"/api/v1/turns/{turn_id}/cancel")

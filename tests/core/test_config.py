@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.core.config import AuthMode, LogFormat, PriceSetting, Registration, Settings, async_database_url
+from app.core.config import AuthMode, LogFormat, PriceSetting, Registration, Role, Settings, async_database_url
 
 SECRET = "hunter2"
 GOOD_KEY = "xPr1GZsTq9vKd0eHf3mWc7LbYj5NuA2o8RiQkVhMgEw"
@@ -23,6 +23,9 @@ ENVIRONMENT: dict[str, tuple[str, Any]] = {
     "ALLOWED_HOSTS": ("Example.com, *.example.com,::1", ("example.com", "*.example.com", "::1")),
     "CORS_ORIGINS": ("https://App.example.com:443,http://[::1]:5173", ("https://app.example.com", "http://[::1]:5173")),
     "DATABASE_URL": ("postgresql://me@host/name", "postgresql://me@host/name"),
+    "ROLE": ("api", Role.API),
+    "TURN_LEASE_SECONDS": ("20", 20.0),
+    "DRAIN_SECONDS": ("0", 0.0),
     "PLUGINS_DIR": ("elsewhere/plugins", Path("elsewhere/plugins")),
     "SECRET_KEY": (GOOD_KEY, SecretStr(GOOD_KEY)),
     "PREVIOUS_SECRET_KEYS": (f" {OLD_KEY},, {OLDER_KEY}", (SecretStr(OLD_KEY), SecretStr(OLDER_KEY))),

@@ -158,6 +158,7 @@ BAD_SETTINGS = {
         "APP_HOST",
     ),
     "every address without sign-in": ({"APP_HOST": "0.0.0.0"}, "APP_HOST"),  # noqa: S104 - refused
+    "a worker without a shared database": ({"ROLE": "worker"}, "ROLE"),
     "every page of the web": ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS"),
 }
 

@@ -3,9 +3,9 @@
 import pytest
 
 from app.exports.typefaces import Typefaces, typefaces
-from tests.conversations.conftest import conversations, database, signal
+from tests.conversations.conftest import conversations, database, signals
 
-__all__ = ["conversations", "database", "signal"]
+__all__ = ["conversations", "database", "signals"]
 
 
 @pytest.fixture(scope="session")
