@@ -49,11 +49,11 @@ def always(step: Step) -> Answer:
 
 
 def check_nowhere(canary: str, *places: str) -> None:
-    """Five letters of it in a row are no accident."""
+    """Eight letters of it in a row are no accident, not even in a whole database."""
     for place in places:
         shown = re.sub(r"[^a-z0-9]", "", place.lower())
         for form in (canary, canary[::-1], base64.b64encode(f"it {canary}".encode()).decode().lower()[4:]):
-            assert not [form[at : at + 5] for at in range(len(form) - 4) if form[at : at + 5] in shown]
+            assert not [form[at : at + 8] for at in range(len(form) - 7) if form[at : at + 8] in shown]
 
 
 def stored(folder: Path) -> str:
