@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -14,7 +14,7 @@ from app.bank.questions import ExperienceLevel
 from app.conversations import repository, turn_log
 from app.conversations.cursor import cursor_after, read_cursor
 from app.conversations.models import Conversation, MessageRole, QuestionSetRow, Turn, TurnStatus
-from app.conversations.opening import OpenedTurn, TurnInput, TurnOpening
+from app.conversations.opening import OpenedTurn, TurnInput, TurnOpening, known_turn, store_turn, tell
 from app.conversations.schemas import (
     ConversationDetail,
     ConversationPage,
@@ -25,12 +25,12 @@ from app.conversations.schemas import (
     TurnPublic,
     TurnRecord,
 )
-from app.conversations.turn_log import LoggedEvent, LogLine, ReaderCheck, TurnLogSignal, failed_line, log_line
+from app.conversations.turn_log import LoggedEvent, LogLine, ReaderCheck, TurnLogSignal, log_line
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import GreenroomError, IdempotencyConflict, NotFound, TurnInProgress
+from app.core.errors import GreenroomError, NotFound, TurnInProgress
 from app.core.signals import Signals, Topic
-from app.orchestration.events import TurnAnswer, TurnCancelled, TurnStarted
+from app.orchestration.events import TurnAnswer, TurnCancelled
 from app.orchestration.questions import QuestionSet
 from app.usage import service as usage_service
 from app.usage.schemas import ModelCallPublic, Usage
@@ -38,7 +38,6 @@ from app.usage.schemas import ModelCallPublic, Usage
 HISTORY_MESSAGES = 8
 EARLIER_REQUESTS, EARLIER_REQUEST_CHARACTERS = 20, 120
 SEEN_QUESTIONS = 400
-TITLE_CHARACTERS = 80
 RECORDS_AT_A_TIME = 50
 UNCLAIMED = 0
 """The attempt of a turn that no worker has begun."""
@@ -84,17 +83,17 @@ class ConversationService:
                     if opening.conversation_id
                     else None
                 )
-                if (known := await self._known_turn(session, opening)) is not None:
+                if (known := await known_turn(session, opening)) is not None:
                     return known
-                conversation = await self._told(session, found, opening)
+                conversation = await tell(session, found, opening)
                 await self._refuse_second_turn(session, conversation)
-                turn = await self._store_turn(session, conversation, opening, refusal)
+                turn = await store_turn(session, conversation, opening, refusal)
                 await self._signals.send(session, Topic.WORK, turn.id)
                 return OpenedTurn(turn_id=turn.id, conversation_id=conversation.id)
         except IntegrityError as error:
             # Somebody was quicker: with the same key, or with another turn in this conversation.
             async with self._database.reading() as session:
-                if (known := await self._known_turn(session, opening)) is not None:
+                if (known := await known_turn(session, opening)) is not None:
                     return known
             raise TurnInProgress("Wait for the running turn to end, or cancel it.") from error
 
@@ -105,7 +104,7 @@ class ConversationService:
             IdempotencyConflict: the key was used with another request.
         """
         async with self._database.reading() as session:
-            known = await self._known_turn(session, opening)
+            known = await known_turn(session, opening)
         return known.turn_id if known else None
 
     async def turn_input(self, turn_id: UUID) -> TurnInput:
@@ -371,70 +370,9 @@ class ConversationService:
 
     # Inside a transaction.
 
-    async def _known_turn(self, session: AsyncSession, opening: TurnOpening) -> OpenedTurn | None:
-        if opening.idempotency_key is None:
-            return None
-        turn = await repository.find_turn_by_key(session, opening.owner_id, opening.idempotency_key)
-        if turn is None:
-            return None
-        if turn.request_hash != opening.request_hash:
-            raise IdempotencyConflict("Use a new Idempotency-Key for a new request.")
-        return OpenedTurn(turn_id=turn.id, conversation_id=turn.conversation_id, is_replay=True)
-
-    async def _told(
-        self, session: AsyncSession, conversation: Conversation | None, opening: TurnOpening
-    ) -> Conversation:
-        """The conversation, or a new one, after it has heard what the request tells it."""
-        now = utc_now()
-        if conversation is None:
-            title = " ".join(opening.message.split())[:TITLE_CHARACTERS]
-            conversation = Conversation(
-                id=uuid4(), owner_id=opening.owner_id, title=title, created_at=now, updated_at=now
-            )
-            session.add(conversation)
-        if opening.job_description and opening.job_description != conversation.job_description:
-            conversation.job_description = opening.job_description
-            conversation.job_number += 1
-        conversation.experience_level = opening.experience_level or conversation.experience_level
-        conversation.resume = opening.resume or conversation.resume
-        conversation.question_count = opening.question_count or conversation.question_count
-        conversation.interviewer = dict(opening.interviewer) if opening.interviewer else conversation.interviewer
-        conversation.updated_at = now
-        # Written at once: the rows of the turn refer to it.
-        await session.flush()
-        return conversation
-
     async def _refuse_second_turn(self, session: AsyncSession, conversation: Conversation) -> None:
         if await repository.has_running_turn(session, conversation.id):
             raise TurnInProgress("Wait for the running turn to end, or cancel it.")
-
-    async def _store_turn(
-        self, session: AsyncSession, conversation: Conversation, opening: TurnOpening, refusal: GreenroomError | None
-    ) -> Turn:
-        """The turn with its message and the first line of its log, and with the last, if it is refused."""
-        now = utc_now()
-        turn = Turn(
-            id=uuid4(),
-            owner_id=conversation.owner_id,
-            conversation_id=conversation.id,
-            status=TurnStatus.FAILED if refusal else TurnStatus.RUNNING,
-            model=opening.model,
-            idempotency_key=opening.idempotency_key,
-            request_hash=opening.request_hash,
-            request=dict(opening.request),
-            request_id=opening.request_id,
-            started_at=now,
-            finished_at=now if refusal else None,
-        )
-        session.add(turn)
-        await session.flush()
-        repository.add_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
-        lines = [log_line(TurnStarted(conversation_id=conversation.id, turn_id=turn.id))]
-        if refusal is not None:
-            ids = {"conversation_id": conversation.id, "turn_id": turn.id}
-            lines.append(failed_line(refusal, **ids, request_id=opening.request_id))
-        await repository.append_events(session, turn.id, lines, at=now)
-        return turn
 
     async def _locked(self, session: AsyncSession, conversation_id: UUID, owner_id: UUID) -> Conversation:
         return _found(await repository.owned(session, Conversation, conversation_id, owner_id=owner_id, is_locked=True))

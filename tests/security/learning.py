@@ -1,8 +1,8 @@
 """Fitting the screen's linear model: which stretch of an attack is the attack is learned along with the weights.
 
-A text is a bag of stretches (see `plugins.security.model`). All stretches of an honest text are honest; of an attack at
-least one attacks: of short texts each is taken to in the first round, and then the one that the last round weighed
-most. The fit is scikit-learn's linear support vector machine.
+A text is a bag of stretches (see `plugins.security.model`). All stretches of an honest text are honest; of an attack
+at least one attacks. The first round takes every stretch of short attacks for one, each later round the stretch of each
+attack that the round before weighed most. The fit is scikit-learn's linear support vector machine.
 """
 
 from collections.abc import Iterable, Sequence

@@ -18,7 +18,7 @@ from pathlib import Path
 from plugins.security.model import Model
 from plugins.security.reasons import Reason
 from plugins.security.screen import SHIPPED, neutralise, screen
-from tests.security import learning
+from tests.security import learning, published
 from tests.security.corpus import LEARNED_ONLY, Example, examples, is_document, written
 from tests.security.intervals import wilson
 from tests.security.timing import SLOWEST_MS, timings
@@ -54,6 +54,8 @@ class Judged:
 def main() -> int:
     """Measure, print, and return the exit code."""
     say("# The security screen\n")
+    if not any(published.texts()):
+        say("The published sets are not here: `python -m tests.security.train` fetches them.\n")
     say(f"## Development data, {FOLDS}-fold cross-validation grouped by likeness\n")
     judged = list(cross_validated(examples()))
     print_tables(judged)
