@@ -21,7 +21,7 @@ BREACHES = {
     "Orchestration and providers know neither web nor database": ("app/orchestration/events.py", "import sqlmodel"),
     "Only endpoints know the web framework": ("app/chat/schemas.py", "import fastapi"),
     "Only orchestration and providers know Semantic Kernel": ("app/usage/schemas.py", "import semantic_kernel"),
-    "Only the conversations service uses the conversations repository": (
+    "Only the services of conversations use the conversations repository": (
         "app/chat/runner.py",
         "import app.conversations.repository",
     ),
