@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import uvicorn
 from pydantic import ValidationError
@@ -13,6 +14,9 @@ from pydantic import ValidationError
 from app.core.config import Role, Settings
 from app.core.errors import CatalogError, NotReady
 from app.core.logging import configure_logging
+
+if TYPE_CHECKING:
+    from app.core.database import Database
 
 SHUTDOWN_SECONDS = 3
 """For requests in flight when the server is told to stop; container runtimes kill after ten."""
@@ -78,7 +82,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     except CatalogError as error:
         _complain(str(error))
         return 3
-    asyncio.run(_reach_database(settings))
+    _reach_database(settings)
     config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = _Server(
         config, lambda: wind_down(app), _print_readiness if settings.role is Role.WORKER else _print_welcome
@@ -94,15 +98,27 @@ class _CannotStart(Exception):
     """Something outside that is not there, or taken; says what to change."""
 
 
-async def _reach_database(settings: Settings) -> None:
+def _reach_database(settings: Settings) -> None:
     """Try the database first: the server would end with the driver's long report, which names neither."""
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415
+
     from app.core.database import Database  # noqa: PLC0415
 
     database = Database(settings.async_database_url)
     try:
-        await database.ping()
-    except NotReady as error:
+        if database.is_embedded:
+            # In this thread: the driver's own thread outlives a file that does not open, and prints what it thinks.
+            create_engine(database.url.set(drivername="sqlite")).connect().close()
+        else:
+            asyncio.run(_ping(database))
+    except (NotReady, OperationalError) as error:
         raise _CannotStart(f"cannot reach the database at {database.place}; check DATABASE_URL") from error
+
+
+async def _ping(database: "Database") -> None:
+    try:
+        await database.ping()
     finally:
         await database.dispose()
 
