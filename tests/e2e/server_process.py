@@ -1,29 +1,82 @@
-"""A real server process, started as `make run` starts it."""
+"""A real server process: started as `make run` starts it, or forked from one that has imported everything already."""
 
+import faulthandler
+import multiprocessing
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Timer
 
 import httpx2
 import pytest
 
+from app.__main__ import main
 from app.core.config import REPOSITORY_ROOT, Settings
 
-STOP_SECONDS = 20
+START_SECONDS, STOP_SECONDS = 90, 20
+STDOUT, STDERR = 1, 2
+
+_FORKING = multiprocessing.get_context("forkserver")
+# Importing Semantic Kernel takes longer than all that most of these tests do.
+_FORKING.set_forkserver_preload(["app.main", __name__])
+
+
+class _Forked:
+    """A process of the fork server, with as much of `Popen` as is needed here."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str], errors: Path) -> None:
+        self._reading, writing = _FORKING.Pipe(duplex=False)
+        self._process = _FORKING.Process(target=_serve, args=(folder, variables, errors, writing))
+        self._process.start()
+        writing.close()
+        self.stdout = open(self._reading.fileno(), encoding="utf-8", closefd=False)  # noqa: SIM115 - no path; closed by its owner
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("a forked server", timeout or 0)
+        return self.returncode
+
+
+def _serve(folder: Path, variables: Mapping[str, str], errors: Path, output: Connection) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    os.dup2(output.fileno(), STDOUT)
+    with errors.open("a", encoding="utf-8") as stderr:
+        os.dup2(stderr.fileno(), STDERR)
+    faulthandler.enable(STDERR)
+    sys.exit(main())
 
 
 @dataclass
 class ServerProcess:
     """A running server, and what it said when it was ready."""
 
-    process: subprocess.Popen[str]
+    process: "subprocess.Popen[str] | _Forked"
     errors: Path
     welcome: str = ""
 
@@ -44,11 +97,30 @@ class ServerProcess:
     def wait_until_ready(self) -> None:
         """Read what it prints up to the curl line; fail with its log when it ends before."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.welcome += line
-            if line.strip().startswith("curl "):
-                return
+        with self._given(START_SECONDS):
+            for line in self.process.stdout:
+                self.welcome += line
+                if line.strip().startswith("curl "):
+                    return
         pytest.fail(f"the server ended with {self.process.wait()}:\n{self.log}")
+
+    def end(self) -> str:
+        """Wait until it ends by itself, and return what it printed."""
+        assert self.process.stdout is not None
+        with self._given(START_SECONDS):
+            printed = self.process.stdout.read()
+            self.process.wait()
+        return printed
+
+    @contextmanager
+    def _given(self, seconds: float) -> Iterator[None]:
+        """A server that takes longer writes where it stands into its log, and ends."""
+        timer = Timer(seconds, self.process.send_signal, [signal.SIGABRT])
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to stop and return its exit status."""
@@ -68,26 +140,42 @@ def environment(**changes: str) -> dict[str, str]:
 @contextmanager
 def launched(folder: Path, *command: str, **changes: str) -> Iterator[ServerProcess]:
     """Start the process in `folder`, whose `.env`, if any, it reads; it is killed at the end if it still runs."""
-    folder.mkdir(exist_ok=True)
-    variables = {"APP_PORT": "0", "DATABASE_URL": f"sqlite:///{folder / 'greenroom.db'}"} | changes
-    variables["PYTHONPATH"] = str(REPOSITORY_ROOT)
-    errors = folder / "stderr.txt"
+    variables, errors = _prepared(folder, changes)
     with errors.open("a", encoding="utf-8") as stderr:
         process = subprocess.Popen(
             command or (sys.executable, "-m", "app"),
             cwd=folder,
-            env=environment(**variables),
+            env=variables,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
         )
+    yield from _killed_at_the_end(ServerProcess(process, errors))
+
+
+@contextmanager
+def forked(folder: Path, **changes: str) -> Iterator[ServerProcess]:
+    """The same, much sooner, and without what comes before the imports."""
+    variables, errors = _prepared(folder, changes)
+    yield from _killed_at_the_end(ServerProcess(_Forked(folder, variables, errors), errors))
+
+
+def _prepared(folder: Path, changes: dict[str, str]) -> tuple[dict[str, str], Path]:
+    """Its surroundings, and the file of its log."""
+    folder.mkdir(exist_ok=True)
+    variables = {"APP_PORT": "0", "DATABASE_URL": f"sqlite:///{folder / 'greenroom.db'}"} | changes
+    fixed = {"PYTHONPATH": str(REPOSITORY_ROOT), "PYTHONFAULTHANDLER": "1"}
+    return environment(**variables, **fixed), folder / "stderr.txt"
+
+
+def _killed_at_the_end(server: ServerProcess) -> Iterator[ServerProcess]:
     try:
-        yield ServerProcess(process, errors)
+        yield server
     finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        server.process.kill()
+        server.process.wait()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def test_a_breakpoint_in_the_conductor_stops_a_chat_request(tmp_path: Path) -> N
 
 def test_a_taken_debug_port_is_said_in_one_line(tmp_path: Path) -> None:
     with taken_port() as port, launched(tmp_path, DEBUG_MODE="true", DEBUG_PORT=str(port)) as server:
-        server.process.communicate()
+        server.end()
 
     assert server.process.returncode == 3
     assert f"port {port}" in server.log

@@ -19,7 +19,7 @@ from app.core.config import async_database_url
 from app.core.database import Database
 from tests.accounts.people import SECRET_KEY
 from tests.chat.client import STREAM, Event, events_of, log_of, only_conversation, said
-from tests.e2e.server_process import ServerProcess, launched
+from tests.e2e.server_process import ServerProcess, forked
 from tests.model_server import ModelServer, Say, Silence
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -52,7 +52,7 @@ class Fleet:
     async def start(self, **settings: str) -> Replica:
         self.count += 1
         folder = self.folder / f"replica-{self.count}"
-        server = self.opened.enter_context(launched(folder, **self.settings | settings))
+        server = self.opened.enter_context(forked(folder, **self.settings | settings))
         await asyncio.to_thread(server.wait_until_ready)
         client = httpx2.AsyncClient(base_url=server.address, timeout=PATIENCE_SECONDS)
         return Replica(server, await self.opened.enter_async_context(client))

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from app.core.config import Settings
 from app.core.database import Database
 from tests.answers import calls, hands_to, says_questions
-from tests.e2e.server_process import free_port, launched
+from tests.e2e.server_process import forked, free_port, launched
 from tests.model_server import Fail, ModelServer
 
 OPERATOR = {
@@ -77,7 +77,7 @@ def test_no_secret_is_logged_or_answered(tmp_path: Path, database_url: str) -> N
     with ModelServer() as model:
         refused = Fail(401, "invalid_api_key", f"Incorrect API key provided: {OPERATOR['OPENAI_API_KEY']}.")
         model.script(hands_to("technical"), calls("technical-few_shot"), says_questions(1), refused)
-        with launched(tmp_path, **settings_of(model, database_url)) as server:
+        with forked(tmp_path, **settings_of(model, database_url)) as server:
             server.wait_until_ready()
             with httpx2.Client(base_url=server.address, headers=HEADERS, params=QUERY, timeout=30) as client:
                 answers = all_kinds_of_requests(client)
@@ -145,7 +145,7 @@ def test_a_database_that_is_not_there_is_reported_without_its_password(tmp_path:
     password = OPERATOR["DATABASE_URL"]
     address = f"postgresql://greenroom:{password}@127.0.0.1:{free_port()}/greenroom"
     with launched(tmp_path, DATABASE_URL=address, LOG_LEVEL="DEBUG") as server:
-        server.process.communicate()
+        server.end()
 
     assert server.process.returncode == 3
     assert "cannot reach the database at 127.0.0.1" in server.log

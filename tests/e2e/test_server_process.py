@@ -17,7 +17,7 @@ import pytest
 
 from app.core.config import REPOSITORY_ROOT
 from tests.accounts.people import SECRET_KEY
-from tests.e2e.server_process import STOP_SECONDS, environment, free_port, launched, taken_port
+from tests.e2e.server_process import environment, forked, free_port, launched, taken_port
 from tests.model_server import ModelServer, Silence
 
 ENTRYPOINT = REPOSITORY_ROOT / "docker" / "entrypoint.sh"
@@ -76,7 +76,7 @@ def test_told_to_stop_during_turns_it_sends_whoever_waits_away_and_leaves_the_tu
         model.script(Silence(), Silence())
         provider = {"OPENAI_BASE_URL": model.base_url, "DEFAULT_MODEL": "gpt-4o", "TURN_TIMEOUT_SECONDS": "600"}
         provider["DRAIN_SECONDS"] = "0.2"
-        with launched(tmp_path, **provider) as server:
+        with forked(tmp_path, **provider) as server:
             server.wait_until_ready()
             address = f"{server.address}/api/v1/chat"
             waiting = elsewhere.submit(httpx2.post, address, json=body, timeout=30)
@@ -103,7 +103,7 @@ def test_told_to_stop_during_turns_it_sends_whoever_waits_away_and_leaves_the_tu
 
 def test_a_taken_port_is_said_in_one_line_and_the_database_is_left_alone(tmp_path: Path) -> None:
     with taken_port() as port, launched(tmp_path, APP_PORT=str(port)) as server:
-        output, _ = server.process.communicate()
+        output = server.end()
 
     assert server.process.returncode == 3
     assert output == ""
@@ -124,7 +124,7 @@ def test_a_database_that_cannot_be_reached_is_said_in_one_line(case: str, tmp_pa
     port = free_port()
     place = {"nobody listens": f"127.0.0.1:{port}", "no such folder": f"{tmp_path}/missing/greenroom.db"}[case]
     with launched(tmp_path, DATABASE_URL=UNREACHABLE[case].format(port=port, folder=tmp_path)) as server:
-        output, _ = server.process.communicate()
+        output = server.end()
 
     assert server.process.returncode == 3
     assert output == ""
@@ -140,7 +140,7 @@ def test_a_port_is_taken_as_soon_as_another_server_starts_and_not_only_when_it_s
         assert first.process.stdout is not None
         assert first.process.stdout.readline().startswith("Waiting for a debugger")
         with launched(late, APP_PORT=port) as second:
-            second.process.communicate(timeout=STOP_SECONDS)
+            second.end()
 
     assert second.process.returncode == 3
     assert second.log.startswith(f"greenroom: cannot listen on 127.0.0.1 port {port}")
@@ -167,7 +167,7 @@ BAD_SETTINGS = {
 def test_a_bad_setting_is_named(case: str, tmp_path: Path) -> None:
     variables, name = BAD_SETTINGS[case]
     with launched(tmp_path, **variables) as server:
-        output, _ = server.process.communicate()
+        output = server.end()
 
     assert server.process.returncode in {2, 3}
     assert output == ""
@@ -180,7 +180,7 @@ def test_a_bad_setting_is_named(case: str, tmp_path: Path) -> None:
 
 def test_an_open_address_without_sign_in_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
     with launched(tmp_path, APP_HOST="0.0.0.0") as server:  # noqa: S104 - refused
-        server.process.communicate()
+        server.end()
 
     assert server.process.returncode == 2
     assert "bind 127.0.0.1 or set AUTH_MODE=accounts" in server.log
@@ -189,7 +189,7 @@ def test_an_open_address_without_sign_in_ends_the_start_with_what_to_do(tmp_path
 def test_settings_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LOG_LEVEL=loud\n", encoding="utf-8")
     with launched(tmp_path) as server:
-        server.process.communicate()
+        server.end()
 
     assert server.process.returncode == 2
     assert "greenroom: LOG_LEVEL" in server.log

@@ -15,7 +15,7 @@ from app.core.database import Database
 from tests.answers import calls, hands_to, says_questions
 from tests.chat.client import problem_of
 from tests.conftest import MakeSettings, Serve
-from tests.e2e.server_process import launched
+from tests.e2e.server_process import forked
 from tests.model_server import ModelServer, RecordedRequest, Say, Step
 from tests.model_server import Usage as Tokens
 from tests.usage.rows import ledger_of
@@ -105,7 +105,7 @@ async def test_two_server_processes_share_one_budget(
         "TURN_TIMEOUT_SECONDS": "120",
     }
     async with AsyncExitStack() as opened:
-        servers = [opened.enter_context(launched(tmp_path / name, **settings)) for name in ("one", "other")]
+        servers = [opened.enter_context(forked(tmp_path / name, **settings)) for name in ("one", "other")]
         for server in servers:
             server.wait_until_ready()
         clients = [await opened.enter_async_context(httpx2.AsyncClient(base_url=server.address)) for server in servers]
