@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test quality security-report check format lock clean
+.PHONY: run test quality security-report faults check format lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -m app
@@ -18,6 +18,9 @@ quality: $(VENV)/.development
 
 security-report: $(VENV)/.development
 	$(BIN)/python -m tests.security.report
+
+faults: $(VENV)/.development
+	$(BIN)/python -m tests.faults $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -112,7 +112,7 @@ def create_app(
         lifespan=lifespan,
         # Short and stable: generated clients name their functions after it.
         generate_unique_id_function=lambda route: route.name,
-        responses=problems(InternalError),
+        responses=problems(InternalError, NotReady),
         docs_url=None,
         redoc_url=None,
     )

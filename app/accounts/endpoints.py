@@ -32,6 +32,7 @@ from app.core.errors import (
     InvalidRequest,
     MailOff,
     NotFound,
+    NotReady,
     RateLimited,
     RegistrationClosed,
     Unauthorized,
@@ -195,7 +196,7 @@ async def confirm_password_reset(body: ResetConfirmation, accounts: AccountsDep,
     "/auth/google",
     status_code=302,
     response_class=RedirectResponse,
-    responses=problems(AccountsOff, GoogleOff, IdentityUnavailable),
+    responses=problems(AccountsOff, GoogleOff, IdentityUnavailable, NotReady),
 )
 async def depart_for_google(accounts: AccountsDep) -> RedirectResponse:
     """Go and sign in at Google."""
@@ -217,7 +218,14 @@ async def depart_for_google(accounts: AccountsDep) -> RedirectResponse:
     "/auth/google/callback",
     dependencies=[Depends(no_store)],
     responses=problems(
-        AccountsOff, GoogleOff, Unauthorized, EmailUnverified, RegistrationClosed, IdentityUnavailable, InvalidRequest
+        AccountsOff,
+        GoogleOff,
+        Unauthorized,
+        EmailUnverified,
+        RegistrationClosed,
+        IdentityUnavailable,
+        NotReady,
+        InvalidRequest,
     ),
 )
 async def arrive_from_google(

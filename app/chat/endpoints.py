@@ -29,6 +29,7 @@ from app.core.errors import (
     InputRejected,
     InvalidRequest,
     NotFound,
+    NotReady,
     OutputWithheld,
     ProviderError,
     ProviderUnavailable,
@@ -94,6 +95,7 @@ MODEL_PROBLEMS = (
     OutputWithheld,
     ProviderUnavailable,
     TurnInterrupted,
+    NotReady,
     TurnTimeout,
 )
 """What can become of a request that a model answers."""

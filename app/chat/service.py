@@ -23,7 +23,7 @@ from app.conversations.opening import TurnOpening
 from app.conversations.schemas import TurnPublic
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent, ReaderCheck
-from app.core.errors import GreenroomError, NotFound, TurnInterrupted, TurnNotRunning
+from app.core.errors import BudgetExhausted, NotFound, NotReady, RateLimited, TurnInterrupted, TurnNotRunning
 from app.orchestration.catalog import Catalog
 from app.providers.base import Provider
 from app.usage.ledger import LedgerService
@@ -93,12 +93,13 @@ class ChatService:
             NotFound: the owner has no such turn, or the conversation was deleted meanwhile.
             Unauthorized: the sign-in has ended meanwhile. The turn runs on.
             TurnInterrupted: the server stops. The turn runs on elsewhere or later.
+            NotReady: the database went away. The turn runs on, or begins anew when it is back.
         """
         last: LoggedEvent | None = None
         try:
             async for event in await self.follow(turn_id, owner_id=owner_id, check=check):
                 last = event or last
-        except TurnInterrupted as error:
+        except (TurnInterrupted, NotReady) as error:
             error.kept = {"turn_id": str(turn_id)}
             raise
         if last is None or not last.is_last:
@@ -158,7 +159,7 @@ class ChatService:
                 model=opening.model,
                 conversation_id=opening.conversation_id,
             )
-        except GreenroomError as error:
+        except (RateLimited, BudgetExhausted) as error:
             # Without its key: the same request may be sent again when there is room.
             await self._conversations.open_turn(replace(opening, idempotency_key=None), refusal=error)
             raise

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.conversations.turn_log import LoggedEvent
-from app.core.errors import TurnInterrupted, Unauthorized
+from app.core.errors import NotReady, TurnInterrupted, Unauthorized
 
 RETRY_MILLISECONDS = 1000
 
@@ -14,8 +14,8 @@ RETRY_MILLISECONDS = 1000
 async def encode(events: AsyncIterator[LoggedEvent | None]) -> AsyncIterator[bytes]:
     """Encode a followed log; a heartbeat becomes a comment that keeps proxies awake.
 
-    When the reader's sign-in ends, so does the stream; whoever asks for the rest is told why. When the server stops,
-    the reader is told when to ask for the rest.
+    When the reader's sign-in ends, so does the stream; whoever asks for the rest is told why. When the server stops
+    or its database is away, the reader is told when to ask for the rest.
     """
     try:
         async for event in events:
@@ -26,5 +26,5 @@ async def encode(events: AsyncIterator[LoggedEvent | None]) -> AsyncIterator[byt
                 yield format_sse_event(data_str=data, event=event.kind, id=str(event.seq))
     except Unauthorized:
         pass
-    except TurnInterrupted:
+    except (TurnInterrupted, NotReady):
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()

@@ -1,7 +1,7 @@
 """Takes turns that wait for somebody to run them, on whichever server they were opened, and runs them here."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
@@ -13,7 +13,7 @@ from app.chat.briefing import Briefing
 from app.chat.runner import Attempt, Superseded
 from app.conversations.leases import Claim, Leases
 from app.conversations.service import ConversationService
-from app.core.errors import GreenroomError, InternalError, NotFound
+from app.core.errors import GreenroomError, InternalError, NotFound, NotReady
 from app.core.signals import Signals, Topic
 from app.orchestration.conductor import Conductor
 
@@ -69,6 +69,8 @@ class TurnWorker:
         self._is_stopping = asyncio.Event()
         # What the database says this worker holds is compared with what runs here: not while one of them changes.
         self._lock = asyncio.Lock()
+        self._is_away = False
+        """The database, when somebody last asked it."""
         self._loops: list[asyncio.Task[None]] = []
         """Taking and holding."""
         signals.subscribe(Topic.WORK, lambda _: self._work.set())
@@ -108,30 +110,39 @@ class TurnWorker:
     async def _take_turns(self) -> None:
         while not self._is_stopping.is_set():
             self._work.clear()
-            if not await self._take_some():
+            if not await self._tried(self._take_some):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._work.wait(), POLL_SECONDS)
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._work.wait()
 
     async def _take_some(self) -> bool:
-        try:
-            async with self._lock:
-                claims = await self._leases.claim()
-                for claim in claims:
-                    self._begin(claim)
-        except Exception as error:
-            # The database is away, perhaps; the next round tells.
-            logger.exception("turns_not_taken", error=type(error).__name__)
-            return False
+        claims = await self._leases.claim()
+        for claim in claims:
+            self._begin(claim)
         return bool(claims)
 
     async def _hold_turns(self) -> None:
         while True:
             await asyncio.sleep(self._leases.seconds / RENEWALS)
-            try:
-                async with self._lock:
-                    await self._compare()
-            except Exception as error:
-                logger.exception("turns_not_held", error=type(error).__name__)
+            await self._tried(self._compare)
+
+    async def _tried(self, step: Callable[[], Awaitable[bool | None]]) -> bool:
+        """What the step returned; False if it failed: the next round tells. A database that is away is logged once."""
+        try:
+            async with self._lock:
+                result = await step()
+        except NotReady as error:
+            if not self._is_away:
+                logger.warning("database_away", reason=error.detail)
+            self._is_away = True
+            return False
+        except Exception as error:
+            logger.exception("turns_not_looked_after", error=type(error).__name__)
+            return False
+        if self._is_away:
+            logger.info("database_back")
+        self._is_away = False
+        return bool(result)
 
     async def _compare(self) -> None:
         """Renew the leases; stop what is not ours any more, and let go of what is ours but does not run."""
@@ -165,8 +176,11 @@ class TurnWorker:
         ):
             try:
                 await self._end_well(running, attempt)
+            except NotReady as error:
+                # It is held by this worker and does not run: the next round lets it go, and another attempt begins.
+                logger.warning("turn_left", reason=error.detail)
             except Exception as error:
-                # Its end could not be stored. It is held by this worker and does not run: the next round lets it go.
+                # Its end could not be stored.
                 logger.exception("turn_left", error=type(error).__name__)
 
     async def _end_well(self, running: _Running, attempt: Attempt) -> None:
@@ -177,6 +191,8 @@ class TurnWorker:
             await self._stopped(running, attempt)
         except (Superseded, NotFound):
             logger.info("turn_superseded", attempt=running.claim.attempt)
+        except NotReady:
+            raise
         except GreenroomError as error:
             await attempt.fail(error)
         except Exception as error:

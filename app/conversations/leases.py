@@ -79,6 +79,8 @@ class Leases:
         """
         async with self._database.transaction() as session:
             if await repository.release_lease(session, claim.turn_id, attempt=claim.attempt, losses=int(is_lost)):
+                if is_lost:
+                    await usage_service.settle_turn(session, claim.turn_id, ended_at=utc_now())
                 await self._signals.send(session, Topic.WORK, claim.turn_id)
 
     async def _claim(self, session: AsyncSession, turn: Turn) -> Claim | None:

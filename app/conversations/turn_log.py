@@ -170,7 +170,8 @@ async def follow(
                 raise TurnInterrupted("This server stops; the turn does not. Ask for it at GET /api/v1/turns/{id}.")
             quiet_seconds = 0.0 if rows else quiet_seconds
             try:
-                await asyncio.wait_for(written.wait(), pace.poll_seconds)
+                async with asyncio.timeout(pace.poll_seconds):
+                    await written.wait()
             except TimeoutError:
                 quiet_seconds += pace.poll_seconds
             if quiet_seconds >= pace.heartbeat_seconds:

@@ -1,16 +1,18 @@
 """The database: one async engine for SQLite or PostgreSQL, and the column types that behave the same on both."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 from alembic.config import Config
-from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -23,9 +25,18 @@ from app.core.errors import NotReady
 
 NANO = Decimal("0.000000001")
 POSTGRESQL_PORT = 5432
+CONNECTIONS, MORE_CONNECTIONS = 10, 10
+"""Kept open, and opened beyond them while they are needed."""
+WAIT_SECONDS = 5
+"""For a free connection, for a new one, and for the lock of a SQLite file that another process holds."""
+RETRY_SECONDS = 2
+"""What a client is told to wait when the database does not answer."""
 RETURN_SECONDS = 2
 """For connections that are in use when the database is closed."""
-SERVER_SETTINGS = {"server_settings": {"idle_in_transaction_session_timeout": "5s"}}
+SERVER_ARGUMENTS = {
+    "server_settings": {"idle_in_transaction_session_timeout": "5s"},
+    "timeout": WAIT_SECONDS,
+}
 """A server that is paused in the middle of a transaction would hold its locks, and with them a turn that another server
 is to take over, for as long as it is paused."""
 
@@ -87,7 +98,13 @@ class Database:
         self.url = url
         # Parameters hold what people wrote, and an error would carry them into the log.
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_pre_ping=True, hide_parameters=True, connect_args={} if self.is_embedded else SERVER_SETTINGS
+            url,
+            pool_pre_ping=True,
+            pool_size=CONNECTIONS,
+            max_overflow=MORE_CONNECTIONS,
+            pool_timeout=WAIT_SECONDS,
+            hide_parameters=True,
+            connect_args={} if self.is_embedded else SERVER_ARGUMENTS,
         )
         self._writing = self.engine.execution_options(is_writing=True)
         # SQLite lets one transaction write at a time, and whoever waits for it asks again and again, with no queue:
@@ -106,19 +123,30 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session whose work is committed when the block ends and rolled back when it raises."""
-        async with (
-            self._writer_queue,
-            AsyncSession(self._writing, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        """A session whose work is committed when the block ends and rolled back when it raises.
+
+        Raises:
+            NotReady: the database does not answer, or cannot be written; nothing was stored, or, if it went away during
+                the commit, perhaps all of it.
+        """
+        with _not_ready():
+            async with (
+                self._writer_queue,
+                AsyncSession(self._writing, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session that only reads: on SQLite it neither waits for a writer nor makes one wait."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            yield session
+        """A session that only reads: on SQLite it neither waits for a writer nor makes one wait.
+
+        Raises:
+            NotReady: the database does not answer.
+        """
+        with _not_ready():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                yield session
 
     @property
     def place(self) -> str:
@@ -128,17 +156,18 @@ class Database:
         return f"{self.url.host or 'localhost'}:{self.url.port or POSTGRESQL_PORT}"
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Ask the database for a sign of life: of a file, that it can be written.
 
         Raises:
             NotReady: it gave none.
         """
-        try:
-            async with self.engine.connect() as connection:
-                await connection.exec_driver_sql("SELECT 1")
-        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            # Of a connection that cannot be opened, SQLAlchemy passes on the driver's own errors.
-            raise NotReady("The database does not answer.") from error
+        if self.is_embedded:
+            async with self.transaction() as session:
+                # Ours is always 0; it is written all the same.
+                await session.exec(text("PRAGMA user_version = 0"))  # type: ignore[call-overload]  # sqlmodel knows queries only
+        else:
+            async with self.reading() as session:
+                await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision. Safe with several replicas: one migrates, the others wait."""
@@ -175,7 +204,8 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     # WAL lets readers follow a turn's log while it is written; a busy writer is waited for, not refused.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+    busy_timeout = f"busy_timeout={WAIT_SECONDS * 1000}"
+    for pragma in (busy_timeout, "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -184,3 +214,63 @@ def _begin_sqlite(connection: Connection) -> None:
     # A reader that turns into a writer is refused at once when somebody else wrote meanwhile; a declared writer waits.
     is_writing = connection.get_execution_options().get("is_writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+@contextmanager
+def _not_ready() -> Iterator[None]:
+    """Say in one way what drivers say in many: that the database is not there for us at the moment."""
+    try:
+        yield
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        # Of a connection that cannot be opened, SQLAlchemy passes on the driver's own errors.
+        reason = _reason(error)
+        if reason is None:
+            raise
+        raise NotReady(f"{reason} Try again.", retry_after_seconds=RETRY_SECONDS) from error
+
+
+def _reason(error: Exception) -> str | None:
+    """Why the database is not there; None if the error is about what was asked of it."""
+    if isinstance(error, PoolTimeout):
+        return "Every connection to the database is in use."
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return SQLITE_REASONS.get(_primary_code(error.orig))
+    is_away = not isinstance(error, SQLAlchemyError) or (
+        isinstance(error, DBAPIError)
+        and (
+            error.connection_invalidated
+            or isinstance(error, OperationalError | InterfaceError)
+            or getattr(error.orig, "sqlstate", None) in AWAY_STATES
+        )
+    )
+    return "The database does not answer." if is_away else None
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """Without what it says more exactly; 0 where the driver itself complains."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+SQLITE_REASONS = {
+    sqlite3.SQLITE_BUSY: "The database file is locked by another program.",
+    sqlite3.SQLITE_LOCKED: "The database file is locked by another program.",
+    sqlite3.SQLITE_FULL: "The database cannot be written: the disk is full.",
+    sqlite3.SQLITE_IOERR: "The database cannot be written or read: the disk is full or fails.",
+    sqlite3.SQLITE_READONLY: "The database file may not be written.",
+    sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened.",
+}
+AWAY_STATES = {
+    "57P01",
+    "57P02",
+    "57P03",
+    "53100",
+    "53300",
+    "25P03",
+    "08000",
+    "08003",
+    "08006",
+    "28000",
+    "28P01",
+    "3D000",
+}
+"""Of a server that stops, starts, has no room, has given a connection up, or does not let us into the database."""

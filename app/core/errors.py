@@ -31,7 +31,7 @@ GreenroomError                     what a client may see: status, code, title, a
 ├── ProviderUnavailable  503       provider_unavailable  (Retry-After)
 ├── IdentityUnavailable  503       identity_unavailable  (Retry-After)
 ├── TurnInterrupted      503       turn_interrupted
-├── NotReady             503       not_ready
+├── NotReady             503       not_ready             (Retry-After)
 ├── TurnTimeout          504       turn_timeout
 └── InternalError        500       internal_error
 
@@ -358,7 +358,7 @@ class TurnInterrupted(GreenroomError):
 
 
 class NotReady(GreenroomError):
-    """The database does not answer, so that no turn could be stored."""
+    """The database does not answer, cannot be written or has no connection free, so that no turn could be stored."""
 
     status = 503
     code = "not_ready"

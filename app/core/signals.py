@@ -117,6 +117,8 @@ async def _until_broken(driver: Any) -> None:
     driver.add_termination_listener(lambda _: ended.set())
     while not driver.is_closed():
         with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), PROBE_SECONDS)
+            # Not `wait_for`: on Python 3.11 it drops a cancellation that comes with the event, and would go on.
+            async with asyncio.timeout(PROBE_SECONDS):
+                await ended.wait()
             return
         await driver.execute("SELECT 1", timeout=PROBE_SECONDS)

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, update
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
 from app.accounts.models import LOCAL_USER_ID
@@ -15,6 +14,7 @@ from app.conversations.models import Turn, TurnStatus
 from app.conversations.service import ConversationService
 from app.core.clock import utc_now
 from app.core.database import Database
+from app.core.errors import NotReady
 from app.core.signals import Signals, Topic
 from tests.conversations.stories import CANCELLED, COMPLETED, answer, delta, log_of, opening, row_counts
 from tests.usage.rows import ledger_of, open_row, store
@@ -113,7 +113,7 @@ async def test_a_worker_that_is_paused_in_a_transaction_does_not_keep_its_turn(
                 await worker_dies(database, opened.turn_id)
             assert (await only_claim(others)).turn_id == opened.turn_id
 
-    with pytest.raises(DBAPIError):
+    with pytest.raises(NotReady):
         await pause_in_transaction()
 
 

@@ -27,7 +27,7 @@ DOCUMENTS = ("advert", "jd", "job_description", "resume", "letter")
 DOCUMENT_SOURCES = frozenset({"adverts", "job_descriptions"})
 """How classes, and which sources, of documents begin."""
 HIDDEN = "hidden"
-LEARNED_ONLY = ("manuals", "bank", "variants", HIDDEN, "descriptions")
+LEARNED_ONLY = ("manuals", "bank", "variants", HIDDEN, "descriptions", *published.MESSAGES)
 """Sources that no person would send: learned from and not measured on."""
 PUBLISHED = tuple(sorted(published.READERS))
 """Sources that others have published."""

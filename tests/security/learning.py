@@ -28,7 +28,7 @@ LEAST_STRETCHES = 2
 """Features of fewer stretches are not learned."""
 SHORT_STRETCHES = 3
 """In the first round attacks of no more stretches are taken whole, and longer ones are left out."""
-CAUTION = 0.42
+CAUTION = 0.36
 """How much more evidence the screen asks for than was learned; `report` shows what it costs and what it spares."""
 LARGEST_SHARE = 0.9995
 """Weights beyond those of this share are cut down to them: the step of all is what the largest one needs."""

