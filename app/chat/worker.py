@@ -69,8 +69,8 @@ class TurnWorker:
         self._is_stopping = asyncio.Event()
         # What the database says this worker holds is compared with what runs here: not while one of them changes.
         self._lock = asyncio.Lock()
-        self._is_away = False
-        """The database, when somebody last asked it."""
+        self._failing: set[str] = set()
+        """Steps for which the database was away: one that only reads may find it where one that writes does not."""
         self._loops: list[asyncio.Task[None]] = []
         """Taking and holding."""
         signals.subscribe(Topic.WORK, lambda _: self._work.set())
@@ -132,16 +132,17 @@ class TurnWorker:
             async with self._lock:
                 result = await step()
         except NotReady as error:
-            if not self._is_away:
+            if not self._failing:
                 logger.warning("database_away", reason=error.detail)
-            self._is_away = True
+            self._failing.add(step.__name__)
             return False
         except Exception as error:
             logger.exception("turns_not_looked_after", error=type(error).__name__)
             return False
-        if self._is_away:
-            logger.info("database_back")
-        self._is_away = False
+        if step.__name__ in self._failing:
+            self._failing.remove(step.__name__)
+            if not self._failing:
+                logger.info("database_back")
         return bool(result)
 
     async def _compare(self) -> None:

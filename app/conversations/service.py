@@ -175,6 +175,7 @@ class ConversationService:
                 session, turn_id, attempt=attempt, status=TurnStatus.COMPLETED, agent=answer.agent, finished_at=now
             ):
                 return False
+            await usage_service.settle_turn(session, turn_id, ended_at=now)
             repository.add_message(
                 session, turn=turn, role=MessageRole.ASSISTANT, text=answer.reply, agent=answer.agent, at=now
             )
@@ -203,6 +204,7 @@ class ConversationService:
                 session, turn_id, attempt=attempt, status=status, agent=None, finished_at=now
             ):
                 return False
+            await usage_service.settle_turn(session, turn_id, ended_at=now)
             await repository.append_events(session, turn_id, [line], at=now)
             await self._signals.send(session, Topic.LOG, turn_id)
         return True

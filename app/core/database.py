@@ -28,7 +28,9 @@ POSTGRESQL_PORT = 5432
 CONNECTIONS, MORE_CONNECTIONS = 10, 10
 """Kept open, and opened beyond them while they are needed."""
 WAIT_SECONDS = 5
-"""For a free connection, for a new one, and for the lock of a SQLite file that another process holds."""
+"""For a free connection, and for a new one."""
+LOCK_SECONDS = 2
+"""For a SQLite file that another program writes to. Our own writers form a queue, and all behind the first wait on."""
 RETRY_SECONDS = 2
 """What a client is told to wait when the database does not answer."""
 RETURN_SECONDS = 2
@@ -167,7 +169,7 @@ class Database:
                 await session.exec(text("PRAGMA user_version = 0"))  # type: ignore[call-overload]  # sqlmodel knows queries only
         else:
             async with self.reading() as session:
-                await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
+                await session.exec(text("SELECT 1"))  # type: ignore[call-overload]  # likewise
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision. Safe with several replicas: one migrates, the others wait."""
@@ -204,7 +206,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     # WAL lets readers follow a turn's log while it is written; a busy writer is waited for, not refused.
-    busy_timeout = f"busy_timeout={WAIT_SECONDS * 1000}"
+    busy_timeout = f"busy_timeout={LOCK_SECONDS * 1000}"
     for pragma in (busy_timeout, "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

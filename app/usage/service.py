@@ -45,7 +45,10 @@ async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Us
 
 
 async def settle_turn(session: AsyncSession, turn_id: UUID, *, ended_at: datetime) -> None:
-    """End the calls of a turn whose worker died, at what was reserved: the provider may have charged them."""
+    """End what is still open of a turn, at what was reserved: the provider may have charged it.
+
+    Those are calls of a worker that died, or that lives and will put the true figures in their place.
+    """
     await repository.settle_lost(session, started_before=ended_at, ended_at=ended_at, turn_id=turn_id)
 
 

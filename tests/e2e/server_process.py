@@ -162,7 +162,7 @@ def forked(folder: Path, **changes: str) -> Iterator[ServerProcess]:
 
 def _prepared(folder: Path, changes: dict[str, str]) -> tuple[dict[str, str], Path]:
     """Its surroundings, and the file of its log."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     variables = {"APP_PORT": "0", "DATABASE_URL": f"sqlite:///{folder / 'greenroom.db'}"} | changes
     fixed = {"PYTHONPATH": str(REPOSITORY_ROOT), "PYTHONFAULTHANDLER": "1"}
     return environment(**variables, **fixed), folder / "stderr.txt"

@@ -1,8 +1,9 @@
 """Many trials at a time on one fleet."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -11,18 +12,25 @@ from tests.faults.trials import Model, Outcome, Plan, Trial
 from tests.model_server import ModelServer
 
 AT_ONCE = 4
+QUICK_LEASE = {"TURN_LEASE_SECONDS": "1"}
 
 
-async def outcomes(folder: Path, database_url: str, seed: int, numbers: range) -> AsyncIterator[Outcome]:
-    """Run the trials with these numbers, a few at a time, and yield what each found as it ends."""
+async def outcomes(
+    folder: Path,
+    database_url: str,
+    plans: Iterable[Plan],
+    *,
+    settings: dict[str, str] = QUICK_LEASE,
+    meanwhile: Callable[[Fleet], Coroutine[Any, Any, None]] | None = None,
+) -> AsyncIterator[Outcome]:
+    """Carry the plans out, a few at a time, and yield what each trial found as it ends."""
     with ModelServer() as server:
         model = Model()
         server.respond_with(model.answer)
-        settings = {
+        common = {
             "DATABASE_URL": database_url,
             "OPENAI_BASE_URL": server.base_url,
             "DEFAULT_MODEL": "gpt-4o",
-            "TURN_LEASE_SECONDS": "1",
             "TURN_TIMEOUT_SECONDS": "120",
             "DRAIN_SECONDS": "0.2",
             "PROVIDER_RETRY_SECONDS": "0.1",
@@ -32,8 +40,10 @@ async def outcomes(folder: Path, database_url: str, seed: int, numbers: range) -
         pool = asyncpg.create_pool(
             database_url, min_size=1, max_size=AT_ONCE, server_settings={"application_name": "checker"}
         )
-        async with pool as database, Fleet(folder, settings) as fleet:
-            waiting = iter([Plan.of(seed, number) for number in numbers])
+        async with pool as database, Fleet(folder, common | settings) as fleet, asyncio.TaskGroup() as beside:
+            if meanwhile is not None:
+                beside.create_task(meanwhile(fleet))
+            waiting = iter(plans)
             running: set[asyncio.Task[Outcome]] = set()
             while True:
                 while len(running) < AT_ONCE and (plan := next(waiting, None)) is not None:

@@ -82,6 +82,7 @@ class Outcome:
     plan: Plan
     findings: list[str]
     status: str
+    attempts: int
     takeover_seconds: float | None
     """From the death of the worker to the first line of the next attempt."""
 
@@ -119,6 +120,15 @@ def reply_of(plan: Plan) -> str:
     return " ".join(f"{plan.number}-{word}" for word in range(WORDS))
 
 
+def _place_of(task: "asyncio.Task[Any]") -> str:
+    """Where a task waits, for whoever looks for what it waits for."""
+    names, waiting = [], task.get_coro()
+    while (code := getattr(waiting, "cr_code", None)) is not None:
+        names.append(code.co_name)
+        waiting = waiting.cr_await  # type: ignore[union-attr]  # it has one, having that code
+    return " > ".join(names)
+
+
 class Trial:
     """Runs a plan against the fleet and gathers what can be known of it."""
 
@@ -143,27 +153,33 @@ class Trial:
         return body if self.plan.model == "hands over" else body | {"interview_type": "technical"}
 
     async def run(self) -> Outcome:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._run()
-        except TimeoutError:
-            self.wrong.append(f"lost: not over after {PATIENCE_SECONDS:g} seconds")
+        running = asyncio.create_task(self._run())
+        await asyncio.wait({running}, timeout=PATIENCE_SECONDS)
+        if not running.done():
+            places = [_place_of(task) for task in asyncio.all_tasks() if task.get_name() == self.key]
+            self.wrong.append(f"lost: not over after {PATIENCE_SECONDS:g} seconds: {', '.join(places)}")
+            running.cancel()
+            await asyncio.wait({running})
+        else:
+            running.result()
         evidence = await self._evidence()
-        status = str(evidence.turns[0]["status"]) if evidence.turns else "none"
+        status, attempts = "none", 0
+        for turn in evidence.turns:
+            status, attempts = str(turn["status"]), int(turn["attempt"])
         takeover = self.back_at - self.died_at if self.back_at and self.died_at else None
-        return Outcome(self.plan, self.wrong + findings(evidence), status, takeover)
+        return Outcome(self.plan, self.wrong + findings(evidence), status, attempts, takeover)
 
     async def _run(self) -> None:
         at_once = self.plan.stage == "at once"
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send())
+            tasks.create_task(self._send(), name=self.key)
             if at_once:
-                tasks.create_task(self._fault(None))
+                tasks.create_task(self._fault(None), name=self.key)
             turn_id = await self._turn_id()
             for _ in range(self.plan.readers):
-                tasks.create_task(self._read(turn_id))
+                tasks.create_task(self._read(turn_id), name=self.key)
             if not at_once:
-                tasks.create_task(self._fault(turn_id))
+                tasks.create_task(self._fault(turn_id), name=self.key)
         await self._read(turn_id)
         # A worker that was paused and replaced notices it only now, and ends its call.
         with suppress(TimeoutError):
