@@ -1,11 +1,16 @@
-"""`python -m app`: serve with the settings of the environment, under debugpy when `DEBUG_MODE` asks for it."""
+"""`python -m app`: serve with the settings of the environment, under debugpy when `DEBUG_MODE` asks for it.
 
+`python -m app purge` deletes conversations that are no longer used and compacts logs, once, for a schedule to call.
+"""
+
+import argparse
 import asyncio
 import shlex
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 
 SHUTDOWN_SECONDS = 3
 """For requests in flight when the server is told to stop; container runtimes kill after ten."""
+
+MOST_DAYS = 36_500
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach a server that binds every address
 
@@ -52,8 +59,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def main() -> int:
-    """Run until stopped; return the process's exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the process's exit status: 2 for wrong settings, 3 for what is away."""
+    given = _parser().parse_args(arguments)
     try:
         settings = Settings()
     except ValidationError as error:
@@ -63,6 +71,8 @@ def main() -> int:
         return 2
     configure_logging(settings)
     try:
+        if given.command == "purge":
+            return _purge(settings, given.unused_for_days, is_dry_run=given.dry_run)
         # First of all: a second server must not touch the database of the one that already runs.
         listener = _bind(settings)
         if settings.debug_mode:
@@ -71,6 +81,62 @@ def main() -> int:
     except _CannotStart as error:
         _complain(str(error))
         return 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m app", description="Greenroom. Without a command it serves; settings come from the environment."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    purge = commands.add_parser(
+        "purge",
+        help="delete conversations that are no longer used, and compact logs",
+        description="Delete the conversations that nobody has used for so many days, with all that hangs on them, and "
+        "compact the logs of turns as TURN_LOG_COMPACT_AFTER_HOURS says. The service may run meanwhile.",
+    )
+    purge.add_argument(
+        "--unused-for-days",
+        type=_days,
+        metavar="N",
+        help="instead of CONVERSATION_RETENTION_DAYS; with neither, no conversation is deleted",
+    )
+    purge.add_argument("--dry-run", action="store_true", help="only say how many there are")
+    return parser
+
+
+def _days(text: str) -> int:
+    days = int(text) if text.isdecimal() else 0
+    if not 1 <= days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"say how many days, from 1 to {MOST_DAYS}")
+    return days
+
+
+def _purge(settings: Settings, days: int | None, *, is_dry_run: bool) -> int:
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - a wrong setting should not wait for it
+
+    from app.conversations.retention import Retention, Tidied  # noqa: PLC0415 - likewise
+    from app.core.database import Database  # noqa: PLC0415 - likewise
+
+    async def work() -> Tidied:
+        database = Database(settings.async_database_url)
+        try:
+            retention = Retention.of(database, settings, conversation_days=days)
+            return await (retention.preview() if is_dry_run else retention.tidy())
+        finally:
+            await database.dispose()
+
+    _reach_database(settings, is_new_allowed=False)
+    try:
+        done = asyncio.run(work())
+    except NotReady as error:
+        raise _CannotStart(f"{error.detail} What was done so far is done; run this again") from error
+    except SQLAlchemyError as error:
+        raise _CannotStart(
+            "the database is not of this version; start the service once, which brings it there"
+        ) from error
+    deleted, compacted = ("to delete", "to compact") if is_dry_run else ("deleted", "compacted")
+    print(f"conversations {deleted}: {done.conversations}; logs {compacted}: {done.logs}")  # noqa: T201 - the answer
+    return 0
 
 
 def _serve(settings: Settings, listener: socket.socket) -> int:
@@ -98,7 +164,7 @@ class _CannotStart(Exception):
     """Something outside that is not there, or taken; says what to change."""
 
 
-def _reach_database(settings: Settings) -> None:
+def _reach_database(settings: Settings, *, is_new_allowed: bool = True) -> None:
     """Try the database first: the server would end with the driver's long report, which names neither."""
     from sqlalchemy import create_engine  # noqa: PLC0415
     from sqlalchemy.exc import OperationalError  # noqa: PLC0415
@@ -106,6 +172,8 @@ def _reach_database(settings: Settings) -> None:
     from app.core.database import Database  # noqa: PLC0415
 
     database = Database(settings.async_database_url)
+    if database.is_embedded and not is_new_allowed and not Path(database.place).is_file():
+        raise _CannotStart(f"there is no database at {database.place}; check DATABASE_URL")
     try:
         if database.is_embedded:
             # In this thread: the driver's own thread outlives a file that does not open, and prints what it thinks.

@@ -32,6 +32,7 @@ from app.chat.service import ChatService
 from app.chat.worker import TurnWorker
 from app.conversations.endpoints import router as conversations_router
 from app.conversations.leases import Leases
+from app.conversations.retention import Retention
 from app.conversations.service import ConversationService
 from app.core.background import Housekeeping
 from app.core.config import Role, Settings
@@ -179,9 +180,10 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     app.state.exports = ExportService(conversations)
     app.state.usage = UsageService(database, settings, provider=provider.name)
     app.state.personal_export = PersonalExport(conversations, accounts)
-    housekeeping = Housekeeping([lambda: tidy(database), ledger.settle_lost_calls])
+    retention = Retention.of(database, settings)
+    housekeeping = Housekeeping([lambda: tidy(database), ledger.settle_lost_calls, retention.tidy])
     opened.push_async_callback(housekeeping.stop)
-    await housekeeping.start()
+    housekeeping.start()
     await signals.start()
     # Last, and so the first to stop: turns and comparisons use all the others.
     opened.push_async_callback(wind_down, app)

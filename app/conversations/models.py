@@ -96,7 +96,7 @@ class Turn(SQLModel, table=True):
 
 
 class TurnEvent(SQLModel, table=True):
-    """One line of a turn's log; `seq` counts from 1 without gaps."""
+    """One line of a turn's log; `seq` counts from 1, without gaps until the log is compacted."""
 
     __tablename__ = "turn_event"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, func, or_, tuple_, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -22,9 +22,12 @@ from app.conversations.models import (
     TurnStatus,
 )
 from app.core.clock import utc_now
+from app.orchestration.events import QuestionReady, TextDelta, UsageUpdated
 from app.orchestration.questions import Question, QuestionSet
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
+REPEATED_KINDS = (QuestionReady.kind, TextDelta.kind, UsageUpdated.kind)
+"""Of lines whose content the last line of a completed turn holds, too."""
 
 Owned = TypeVar("Owned", Conversation, Turn)
 
@@ -225,6 +228,49 @@ async def events_after(session: AsyncSession, turn_id: UUID, seq: int) -> Sequen
     """The log from the line after `seq`, in order."""
     query = select(TurnEvent).where(TurnEvent.turn_id == turn_id, TurnEvent.seq > seq).order_by(col(TurnEvent.seq))
     return (await session.exec(query)).all()
+
+
+# Retention. What somebody else works on is left for the next time.
+
+
+def _is_idle(since: datetime) -> ColumnElement[bool]:
+    is_running = exists().where(
+        col(Turn.conversation_id) == col(Conversation.id), col(Turn.status) == TurnStatus.RUNNING
+    )
+    return and_(col(Conversation.updated_at) < since, ~is_running)
+
+
+async def count_idle(session: AsyncSession, *, since: datetime) -> int:
+    """How many conversations nobody has used since then."""
+    return (await session.exec(select(func.count()).select_from(Conversation).where(_is_idle(since)))).one()
+
+
+async def delete_idle(session: AsyncSession, *, since: datetime, limit: int) -> int:
+    """Delete so many of the conversations that nobody has used since then; return how many they were."""
+    query = select(Conversation.id).where(_is_idle(since)).limit(limit)
+    found = (await session.exec(query.with_for_update(skip_locked=True))).all()
+    await session.exec(delete(Conversation).where(col(Conversation.id).in_(found)))
+    return len(found)
+
+
+def _has_repeated_lines(finished_before: datetime) -> ColumnElement[bool]:
+    has_lines = exists().where(col(TurnEvent.turn_id) == col(Turn.id), col(TurnEvent.kind).in_(REPEATED_KINDS))
+    return and_(col(Turn.status) == TurnStatus.COMPLETED, col(Turn.finished_at) < finished_before, has_lines)
+
+
+async def count_long_logs(session: AsyncSession, *, finished_before: datetime) -> int:
+    """How many turns completed before then have lines in their log that the last line repeats."""
+    query = select(func.count()).select_from(Turn).where(_has_repeated_lines(finished_before))
+    return (await session.exec(query)).one()
+
+
+async def compact_logs(session: AsyncSession, *, finished_before: datetime, limit: int) -> int:
+    """Delete what the last line repeats from the logs of so many turns completed before then; return how many."""
+    query = select(Turn.id).where(_has_repeated_lines(finished_before)).limit(limit)
+    found = (await session.exec(query.with_for_update(skip_locked=True))).all()
+    is_repeated = (col(TurnEvent.turn_id).in_(found), col(TurnEvent.kind).in_(REPEATED_KINDS))
+    await session.exec(delete(TurnEvent).where(*is_repeated))
+    return len(found)
 
 
 async def request_text(session: AsyncSession, turn_id: UUID) -> str:

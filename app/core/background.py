@@ -51,9 +51,8 @@ class Housekeeping:
         self._every_seconds = every_seconds
         self._rounds: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Do the first round now, and the others by themselves."""
-        await self._round()
+    def start(self) -> None:
+        """Begin the first round; nobody need wait for it, nor for the others."""
         self._rounds = asyncio.create_task(self._go_on(), name="housekeeping")
 
     async def stop(self) -> None:
@@ -64,8 +63,8 @@ class Housekeeping:
 
     async def _go_on(self) -> None:
         while True:
-            await asyncio.sleep(self._every_seconds)
             await self._round()
+            await asyncio.sleep(self._every_seconds)
 
     async def _round(self) -> None:
         """One job after the other; the failure of one is logged and leaves the others to be done."""

@@ -108,6 +108,16 @@ class Settings(BaseSettings):
         le=600,
         description="How long a server that is told to stop lets its turns run before it hands them over",
     )
+    turn_log_compact_after_hours: float = Field(
+        24,
+        ge=0,
+        le=876_000,
+        description="Hours after which a completed turn's log loses the pieces of its answer, which its last line "
+        "holds whole",
+    )
+    conversation_retention_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days without use after which a conversation is deleted; empty is never"
+    )
     plugins_dir: Path = Field(REPOSITORY_ROOT / "plugins", description="Folder that holds one folder per agent")
 
     secret_key: SecretStr | None = Field(
