@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import col, select
 
 from app.core.config import async_database_url
-from app.core.database import Database
+from app.core.database import CONNECTIONS, MORE_CONNECTIONS, RETRY_SECONDS, Database
 from app.core.errors import NotReady
 from app.usage.models import ModelCallRow
 from tests.usage.rows import row
@@ -112,6 +113,21 @@ async def test_errors_do_not_quote_what_was_to_be_stored(database: Database) -> 
     with pytest.raises(IntegrityError) as failure:
         await store(ModelCallRow(**again))
     assert "zebra" not in str(failure.value)
+
+
+async def test_where_every_connection_is_taken_one_waits_and_then_is_told(database: Database) -> None:
+    async with AsyncExitStack() as taken:
+        for _ in range(CONNECTIONS + MORE_CONNECTIONS):
+            await taken.enter_async_context(database.engine.connect())
+        waiting = asyncio.create_task(database.ping())
+        with pytest.raises(NotReady) as told:
+            async with database.reading() as session:
+                await session.exec(select(ModelCallRow))
+        assert told.value.detail == "Every connection to the database is in use. Try again."
+        assert told.value.retry_after_seconds == RETRY_SECONDS
+        with pytest.raises(NotReady):
+            await waiting
+    await database.ping()
 
 
 async def test_a_database_that_is_away_is_not_ready(database: Database, tmp_path: Path) -> None:

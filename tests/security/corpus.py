@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.security import published
+from tests.security.requests import requests
 
 CORPUS = Path(__file__).with_name("corpus")
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -27,8 +28,8 @@ DOCUMENTS = ("advert", "jd", "job_description", "resume", "letter")
 DOCUMENT_SOURCES = frozenset({"adverts", "job_descriptions"})
 """How classes, and which sources, of documents begin."""
 HIDDEN = "hidden"
-LEARNED_ONLY = ("manuals", "bank", "variants", HIDDEN, "descriptions", *published.MESSAGES)
-"""Sources that no person would send: learned from and not measured on."""
+LEARNED_ONLY = ("manuals", "bank", "variants", HIDDEN, "descriptions", "requests", *published.MESSAGES)
+"""Sources that no person would send, or whose texts are all alike: learned from and not measured on."""
 PUBLISHED = tuple(sorted(published.READERS))
 """Sources that others have published."""
 DESCRIPTION_CHARACTERS, DESCRIPTION_PARTS = 2_500, 4
@@ -157,6 +158,12 @@ def published_texts() -> Iterator[Example]:
         yield Example(text, is_attack, source, kind="jailbreak" if is_attack else "")
 
 
+def ordinary_requests() -> Iterator[Example]:
+    """What candidates ask for."""
+    for text, language in requests():
+        yield Example(text, is_attack=False, source="requests", kind="request", group=f"requests {language}")
+
+
 def bank() -> Iterator[Example]:
     """Questions, criteria, hints and frames for answers that the service ships: how people talk in interviews."""
     for path in sorted(PLUGINS.glob("*/questions/*.yaml")):
@@ -167,7 +174,8 @@ def bank() -> Iterator[Example]:
 
 def examples() -> list[Example]:
     """Everything there is to learn from or to be measured on, in groups."""
-    found = grouped([*written(), *shared(), *published_texts(), *adverts(), *manuals(), *descriptions(), *bank()])
+    honest = [*adverts(), *manuals(), *descriptions(), *bank(), *ordinary_requests()]
+    found = grouped([*written(), *shared(), *published_texts(), *honest])
     return [*found, *variants(found)]
 
 
