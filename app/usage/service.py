@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import midnight, utc_now
@@ -29,6 +31,8 @@ from app.usage.schemas import (
 )
 from plugins.cost.prices import OFFLINE
 
+logger = structlog.get_logger(__name__)
+
 DEFAULT_DAYS, MAX_DAYS = 30, 366
 
 
@@ -47,9 +51,16 @@ async def conversation_usage(session: AsyncSession, conversation_id: UUID) -> Us
 async def settle_turn(session: AsyncSession, turn_id: UUID, *, ended_at: datetime) -> None:
     """End what is still open of a turn, at what was reserved: the provider may have charged it.
 
-    Those are calls of a worker that died, or that lives and will put the true figures in their place.
+    Those are calls of a worker that died, or that lives and will put the true figures in their place. A ledger that
+    fails does not keep a turn from ending: what is open stays so until somebody tidies up.
     """
-    await repository.settle_lost(session, started_before=ended_at, ended_at=ended_at, turn_id=turn_id)
+    try:
+        async with session.begin_nested():
+            await repository.settle_lost(session, started_before=ended_at, ended_at=ended_at, turn_id=turn_id)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        logger.exception("calls_not_settled", error=type(error).__name__)
 
 
 async def calls_of(session: AsyncSession, owner_id: UUID) -> list[ModelCallPublic]:
