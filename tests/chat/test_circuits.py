@@ -145,7 +145,7 @@ async def test_a_model_that_answers_badly_is_there(
 ) -> None:
     model_server.script(failure, failure)
     settings = openai_settings(
-        provider_max_retries=0, max_restarts_per_turn=0, circuit_failures=1, turn_timeout_seconds=1
+        provider_max_retries=0, max_restarts_per_turn=0, circuit_failures=1, turn_timeout_seconds=3
     )
     async with serve(settings) as client:
         for _ in range(2):
