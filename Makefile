@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run test quality security-report faults check format lock clean
+.PHONY: run test quality security-report faults load check format lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -m app
@@ -21,6 +21,9 @@ security-report: $(VENV)/.development
 
 faults: $(VENV)/.development
 	$(BIN)/python -m tests.faults $(ARGS)
+
+load: $(VENV)/.development
+	$(BIN)/python -m tests.load $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
