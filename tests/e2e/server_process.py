@@ -69,7 +69,7 @@ def _serve(folder: Path, variables: Mapping[str, str], errors: Path, output: Con
     with errors.open("a", encoding="utf-8") as stderr:
         os.dup2(stderr.fileno(), STDERR)
     faulthandler.enable(STDERR)
-    sys.exit(main())
+    sys.exit(main([]))
 
 
 @dataclass
