@@ -322,11 +322,12 @@ class Trial:
         await self._hit(turn_id, pause)
 
     async def cut_connections(self, _turn_id: str) -> None:
-        """Those of every server, as when PostgreSQL itself starts anew."""
-        await self._rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name <> 'checker' AND backend_type = 'client backend'"
-        )
+        """Those of every server, as when PostgreSQL itself starts anew; of none that is starting, which would end."""
+        async with self.fleet.hit:
+            await self._rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND application_name <> 'checker' AND backend_type = 'client backend'"
+            )
 
     async def cancel(self, turn_id: str) -> None:
         for _ in range(100):
