@@ -20,6 +20,8 @@ from tests.conversations.stories import CANCELLED, COMPLETED, FAILED, answer, de
 PACE = Pace(poll_seconds=0.02, heartbeat_seconds=3600)
 KINDS = {"piece": delta("x"), "agent": ("agent.active", {"agent": "technical", "from": None})}
 
+LINES_BEFORE_THE_END = 20
+
 places = st.integers(0, 99)
 
 
@@ -32,9 +34,11 @@ class Reader:
 
 
 class LogMachine(Machine):
-    """One turn."""
+    """One turn, and another that is written at the same time."""
 
     turn_id: UUID
+    other_id: UUID
+    """A turn of another conversation, whose lines are nobody's business here."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,6 +50,7 @@ class LogMachine(Machine):
     @initialize()
     def begin(self) -> None:
         self.turn_id = self.run(self.service.open_turn(opening())).turn_id
+        self.other_id = self.run(self.service.open_turn(opening())).turn_id
 
     def reader(self, place: int) -> Reader:
         return self.readers[place % len(self.readers)]
@@ -59,11 +64,13 @@ class LogMachine(Machine):
     @precondition(lambda self: not self.is_over)
     @rule(kinds=st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4))
     def write(self, kinds: list[str]) -> None:
+        assert self.run(self.service.append(self.other_id, [delta("of another turn")]))
         assert self.run(self.service.append(self.turn_id, [KINDS[kind] for kind in kinds]))
         for kind in kinds:
             self.add(KINDS[kind][0])
 
-    @precondition(lambda self: not self.is_over)
+    # Not at once: readers shall read on after later lines.
+    @precondition(lambda self: not self.is_over and len(self.log) >= LINES_BEFORE_THE_END)
     @rule(status=st.sampled_from([TurnStatus.COMPLETED, TurnStatus.COMPLETED, TurnStatus.FAILED, TurnStatus.CANCELLED]))
     def end(self, status: TurnStatus) -> None:
         if status is TurnStatus.COMPLETED:
