@@ -21,6 +21,8 @@ from tests.model_wire import Say
 PIECES = 60
 """Of every answer, at equal distances."""
 ANSWER = " ".join(f"word-{number}" for number in range(4 * PIECES))
+BODY = {"message": "Hello", "interview_type": "technical"}
+"""To an agent whose text is passed on as it comes; triage's waits for whether it hands over."""
 SETTINGS = {
     "DEFAULT_MODEL": "gpt-4o",
     "TURN_TIMEOUT_SECONDS": "600",
@@ -123,7 +125,7 @@ async def _read(client: httpx2.AsyncClient) -> Reading:
     reading, started, fields = Reading(), time.monotonic(), dict[str, str]()
     headers = {"Accept": "text/event-stream"}
     try:
-        async with client.stream("POST", "/api/v1/chat", json={"message": "Hello"}, headers=headers) as response:
+        async with client.stream("POST", "/api/v1/chat", json=BODY, headers=headers) as response:
             if response.status_code != 200:
                 reading.last = (await response.aread()).decode()
                 return reading
