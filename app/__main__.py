@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from pydantic import ValidationError
 
-from app.core.config import Role, Settings
+from app.core.config import MOST_DAYS, Role, Settings
 from app.core.errors import CatalogError, NotReady
 from app.core.logging import configure_logging
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 SHUTDOWN_SECONDS = 3
 """For requests in flight when the server is told to stop; container runtimes kill after ten."""
-
-MOST_DAYS = 36_500
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach a server that binds every address
 
@@ -112,7 +110,7 @@ def _days(text: str) -> int:
 
 
 def _purge(settings: Settings, days: int | None, *, is_dry_run: bool) -> int:
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - a wrong setting should not wait for it
+    from sqlalchemy.exc import OperationalError, ProgrammingError  # noqa: PLC0415 - a wrong setting should not wait for it
 
     from app.conversations.retention import Retention, Tidied  # noqa: PLC0415 - likewise
     from app.core.database import Database  # noqa: PLC0415 - likewise
@@ -130,7 +128,8 @@ def _purge(settings: Settings, days: int | None, *, is_dry_run: bool) -> int:
         done = asyncio.run(work())
     except NotReady as error:
         raise _CannotStart(f"{error.detail} What was done so far is done; run this again") from error
-    except SQLAlchemyError as error:
+    except (OperationalError, ProgrammingError) as error:
+        # A table or a column that is not there: SQLite says the one, PostgreSQL the other.
         raise _CannotStart(
             "the database is not of this version; start the service once, which brings it there"
         ) from error

@@ -18,6 +18,8 @@ from app.core.mail_server import MailServer
 from app.core.secret_keys import MAKE_SECRET, secret_weakness
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+MOST_DAYS = 36_500
+"""That anything is kept for."""
 
 
 class LogFormat(StrEnum):
@@ -116,7 +118,7 @@ class Settings(BaseSettings):
         "holds whole",
     )
     conversation_retention_days: int | None = Field(
-        None, ge=1, le=36_500, description="Days without use after which a conversation is deleted; empty is never"
+        None, ge=1, le=MOST_DAYS, description="Days without use after which a conversation is deleted; empty is never"
     )
     plugins_dir: Path = Field(REPOSITORY_ROOT / "plugins", description="Folder that holds one folder per agent")
 

@@ -94,18 +94,17 @@ async def load(folder: Path, database_url: str | None, *, turns: int, model_seco
     _allow_connections(turns)
     with ModelServer() as model:
         model.respond_with(lambda _: Say(ANSWER, pieces=PIECES, delay_seconds_per_piece=model_seconds / PIECES))
-        settings = SETTINGS | {"OPENAI_BASE_URL": model.base_url}
-        if database_url is not None:
-            settings["DATABASE_URL"] = database_url
+        where = database_url or f"sqlite:///{folder / 'greenroom.db'}"
+        settings = SETTINGS | {"OPENAI_BASE_URL": model.base_url, "DATABASE_URL": where}
         with forked(folder, **settings) as server:
             await asyncio.to_thread(server.wait_until_ready)
             before = await _warm(server)
-            rows_before = await _rows(database_url or f"sqlite:///{folder / 'greenroom.db'}")
+            rows_before = await _rows(where)
             started = time.monotonic()
             readings = await _read_all(server, turns, patience=60 + 10 * model_seconds)
             seconds = time.monotonic() - started
             after = Process.of(server.process.pid)
-            rows = await _rows(database_url or f"sqlite:///{folder / 'greenroom.db'}")
+            rows = await _rows(where)
     return Load(readings, seconds, before, after, (rows - rows_before) / turns)
 
 
