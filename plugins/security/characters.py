@@ -9,8 +9,13 @@ import unicodedata
 _TAG_RUN = re.compile(r"[\U000e0020-\U000e007e]{4,}+")
 _FLAG = re.compile(r"\U0001f3f4[\U000e0061-\U000e007a]{2,6}\U000e007f")
 _INVISIBLE_RUN = re.compile(r"[\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\U000e0100-\U000e01ef]{8,}+")
-_SUSPECT = re.compile(r"[\u200b-\u200f\u202d\u202e\u2060-\u2064\ufe00-\ufe0f\U000e0000-\U000e01ef]")
-_BIDI_OVERRIDE = re.compile(r"[\u202d\u202e]")
+# In UTF-8, what all of those begin with: bytes are found many times faster than characters of a class.
+_SUSPECT_BYTES = (
+    *(chr(code).encode() for code in (*range(0x200B, 0x2010), 0x202D, 0x202E, *range(0x2060, 0x2065))),
+    chr(0xFE00).encode()[:2],
+    chr(0xE0000).encode()[:2],
+)
+_BIDI_OVERRIDES = "\u202d\u202e"
 
 # What shows nothing by itself. A joiner stays where a script or an emoji needs it, a selector behind a symbol.
 _NEVER_SEEN = (
@@ -66,11 +71,19 @@ def _has_tags(text: str) -> bool:
     return not text.isascii() and len(text.encode("utf-16-le", "surrogatepass")) > 2 * len(text)
 
 
+def _has_suspect(text: str) -> bool:
+    """Whether a text may have characters that spell something unseen or turn round what is seen."""
+    if text.isascii():
+        return False
+    signs = text.encode("utf-8", "surrogatepass")
+    return any(sign in signs for sign in _SUSPECT_BYTES)
+
+
 def hides_text(text: str) -> bool:
     """Whether the text carries characters that spell something unseen or turn round what is seen."""
-    if text.isascii() or not _SUSPECT.search(text):
+    if not _has_suspect(text):
         return False
-    return bool(_INVISIBLE_RUN.search(text) or _BIDI_OVERRIDE.search(text) or hidden_payload(text))
+    return any(sign in text for sign in _BIDI_OVERRIDES) or bool(_INVISIBLE_RUN.search(text) or hidden_payload(text))
 
 
 def shows_nothing(text: str) -> bool:

@@ -29,6 +29,8 @@ _AROUND = 400
 _LEAST_LETTERS, _MOST_RUNS = 5, 40
 _MOST_SPACED = 2 * MOST_CHARACTERS
 _WORD_GAP = re.compile(r" {2,}+|[.,] ++| ?[|/] ?|\n++")
+_WORD_GAP_SIGNS = ("  ", ".", ",", "|", "/", "\n")
+"""Every gap has one: most texts that are spaced have none."""
 _NOT_LETTERS = re.compile(r"[^\w\n]|_")
 _TELLING = (
     "instruction",
@@ -43,7 +45,7 @@ _TELLING = (
     "secret",
 )
 _TURNS: tuple[Callable[[str], str], ...] = (lambda text: text[::-1], lambda text: codecs.encode(text, "rot13"))
-_TURNED = tuple((turn, tuple(turn(word) for word in _TELLING)) for turn in _TURNS)
+_TURNED = tuple((turn, tuple(turn(word).encode() for word in _TELLING)) for turn in _TURNS)
 _Said = tuple[str, int, int]
 """A reading, and where what says it starts and ends."""
 _ENTITY = re.compile(r"&(?:#[0-9]{1,6}|#x[0-9a-f]{1,5}|[a-z]{2,8});", re.IGNORECASE)
@@ -119,7 +121,10 @@ def _runs_of_letters(tokens: Cut) -> dict[int, list[tuple[int, int]]]:
 def _spaced(text: str, runs: Iterable[tuple[int, int]]) -> Iterator[_Said]:
     """Yield what runs of s i n g l e letters say."""
     for start, stop in runs:
-        words = "\n".join(_WORD_GAP.split(text[start : min(stop, start + _MOST_SPACED)])).replace(" ", "")
+        words = text[start : min(stop, start + _MOST_SPACED)]
+        if any(sign in words for sign in _WORD_GAP_SIGNS):
+            words = _WORD_GAP.sub("\n", words)
+        words = words.replace(" ", "")
         words = _NOT_LETTERS.sub("", words)
         gap = " " if max(map(len, words.split("\n"))) > 1 else ""
         words = words.replace("\n", gap)
@@ -129,7 +134,8 @@ def _spaced(text: str, runs: Iterable[tuple[int, int]]) -> Iterator[_Said]:
 
 def _turned(text: str) -> Iterator[_Said]:
     """Yield what stands around telling words that are written backwards or in ROT13."""
-    lowered = text.casefold()
+    # One byte a character, so that places stay places; what is not ASCII is none of the words.
+    lowered = text.encode("ascii", "replace").lower()
     for turn, words in _TURNED:
         place = next((place for word in words if (place := lowered.find(word)) >= 0), -1)
         if place >= 0:

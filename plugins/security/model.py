@@ -11,6 +11,7 @@ one is the text's. Where in a stretch the attack stands is then asked of its sen
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ DAMPING = 20_000.0
 """What the square of a window's length is at least increased by: a few letters alone say little."""
 RARITY_STEP = 1 / 20
 """What one step of `rarity` is worth, in logarithms of how many texts there are to one that has the feature."""
+_RARITY_SHIFT = np.uint16(8)
 _NAMED_SHARE = 0.35
 """A reason is named when it carries this share of what the heaviest one carries."""
 
@@ -101,14 +103,19 @@ class Model:
     reasons: NDArray[np.uint8]
     bias: float
 
+    @cached_property
+    def _entries(self) -> NDArray[np.uint16]:
+        """Weight and rarity of each feature side by side: they are asked for together, all over the tables."""
+        return self.weights.view(np.uint8) | (self.rarity.astype(np.uint16) << _RARITY_SHIFT)
+
     def weigh(self, found: Features) -> Sums:
         """Add up the features of the tokens."""
         count = len(found.tokens.starts)
         weights, squares = np.zeros(count + 1), np.zeros(count + 1)
         for block in found.blocks:
-            weights[1:] += np.bincount(block.owners, self.weights.take(block.table_places), minlength=count)
-            lengths = SQUARES.take(self.rarity.take(block.table_places))
-            squares[1:] += np.bincount(block.owners, lengths, minlength=count)
+            entries = self._entries.take(block.table_places)
+            weights[1:] += np.bincount(block.owners, entries.astype(np.int8), minlength=count)
+            squares[1:] += np.bincount(block.owners, SQUARES.take(entries >> _RARITY_SHIFT), minlength=count)
         return Sums(weights.cumsum() * self.step, squares.cumsum())
 
     def margins(self, sums: Sums, spans: Windows) -> NDArray[np.float64]:
