@@ -21,7 +21,7 @@ from app.core.signals import Signals, Topic
 from app.orchestration.events import RestartReason, TurnRestarted
 from app.usage import service as usage_service
 
-MAX_LOSSES = 3
+MAX_LOSSES = 5
 """Workers that may die with a turn before it is given up: it may be what kills them."""
 
 CLAIMS_AT_ONCE = 10
@@ -97,14 +97,14 @@ class Leases:
             turn.worker_id = turn.leased_until = None
             error = TurnInterrupted(f"The server stopped {MAX_LOSSES} times while this turn ran. Send it again.")
             line = failed_line(error, conversation_id=turn.conversation_id, turn_id=turn.id, request_id=turn.request_id)
-            await repository.append_events(session, turn.id, [line], at=now)
+            await repository.append_event(session, turn.id, *line, at=now)
             return None
         turn.attempt += 1
         turn.worker_id = self._worker_id
         await repository.lease(session, turn, seconds=self.seconds)
         if turn.attempt > 1:
             restarted = TurnRestarted(RestartReason.SERVER_LOST, turn.model, turn.attempt)
-            await repository.append_events(session, turn.id, [log_line(restarted)], at=now)
+            await repository.append_event(session, turn.id, *log_line(restarted), at=now)
         return _claim_of(turn)
 
 

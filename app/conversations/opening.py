@@ -140,5 +140,6 @@ async def store_turn(
     if refusal is not None:
         ids = {"conversation_id": conversation.id, "turn_id": turn.id}
         lines.append(failed_line(refusal, **ids, request_id=opening.request_id))
-    await repository.append_events(session, turn.id, lines, at=now)
+    rows = [(turn.id, seq, *line) for seq, line in enumerate(lines, start=1)]
+    await repository.add_events(session, rows, at=now)
     return turn

@@ -1,12 +1,12 @@
 """All SQL of conversations. Every function works inside the caller's transaction and commits nothing."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, tuple_, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -172,9 +172,11 @@ def _lease_end(session: AsyncSession, seconds: float) -> Any:
 
 async def renew_leases(session: AsyncSession, worker_id: UUID, *, seconds: float) -> Sequence[Turn]:
     """Give the worker so much time for every turn it runs, and return those."""
+    held = select(Turn.id).where(Turn.status == TurnStatus.RUNNING, Turn.worker_id == worker_id)
     statement: Any = (
         update(Turn)
-        .where(col(Turn.status) == TurnStatus.RUNNING, col(Turn.worker_id) == worker_id)
+        # In the order of `hold_turns`, so that neither waits for the other in a circle.
+        .where(col(Turn.id).in_(held.order_by(col(Turn.id)).with_for_update()))
         .values(leased_until=_lease_end(session, seconds))
         .returning(Turn)
         .execution_options(synchronize_session=False)
@@ -206,16 +208,33 @@ async def last_seq(session: AsyncSession, turn_id: UUID) -> int:
     return (await session.exec(query)).one() or 0
 
 
-async def append_events(
-    session: AsyncSession, turn_id: UUID, events: Sequence[tuple[str, dict[str, Any]]], *, at: datetime
-) -> None:
-    """Write the next lines of the turn's log. The caller holds the turn's row, so that nobody else writes."""
-    first = await last_seq(session, turn_id) + 1
-    session.add_all(
-        TurnEvent(turn_id=turn_id, seq=first + index, kind=kind, data=data, created_at=at)
-        for index, (kind, data) in enumerate(events)
+async def append_event(session: AsyncSession, turn_id: UUID, kind: str, data: dict[str, Any], *, at: datetime) -> None:
+    """Write the next line of the turn's log. The caller holds the turn's row, so that nobody else writes."""
+    await add_events(session, [(turn_id, await last_seq(session, turn_id) + 1, kind, data)], at=at)
+
+
+async def hold_turns(session: AsyncSession, attempts: Collection[tuple[UUID, int]]) -> Mapping[tuple[UUID, int], int]:
+    """Of the turns that run as one of these attempts, and will until this transaction ends, the log's last number."""
+    last = select(func.coalesce(func.max(TurnEvent.seq), 0)).where(TurnEvent.turn_id == Turn.id).scalar_subquery()
+    query = (
+        select(Turn.id, Turn.attempt, last)
+        .where(tuple_(col(Turn.id), col(Turn.attempt)).in_(attempts), Turn.status == TurnStatus.RUNNING)
+        # Everybody who holds several holds them in this order.
+        .order_by(col(Turn.id))
+        .with_for_update(read=True, of=Turn)
     )
-    await session.flush()
+    return {(turn_id, attempt): seq for turn_id, attempt, seq in await session.exec(query)}
+
+
+async def add_events(
+    session: AsyncSession, events: Sequence[tuple[UUID, int, str, dict[str, Any]]], *, at: datetime
+) -> None:
+    """Store lines of logs: turn, number, kind and data of each. The caller holds the rows of the turns."""
+    rows = [
+        {"turn_id": turn_id, "seq": seq, "kind": kind, "data": data, "created_at": at}
+        for turn_id, seq, kind, data in events
+    ]
+    await session.exec(insert(TurnEvent), params=rows)
 
 
 async def last_event(session: AsyncSession, turn_id: UUID) -> TurnEvent | None:

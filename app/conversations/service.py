@@ -1,7 +1,7 @@
 """What happens to a conversation: a turn is opened, its log grows, it ends. Transactions are drawn here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.accounts.owners import kept_owner
 from app.bank.questions import ExperienceLevel
-from app.conversations import repository, turn_log
+from app.conversations import repository
 from app.conversations.cursor import cursor_after, read_cursor
 from app.conversations.models import Conversation, MessageRole, QuestionSetRow, Turn, TurnStatus
 from app.conversations.opening import OpenedTurn, TurnInput, TurnOpening, known_turn, store_turn, tell
@@ -25,7 +25,7 @@ from app.conversations.schemas import (
     TurnPublic,
     TurnRecord,
 )
-from app.conversations.turn_log import LoggedEvent, LogLine, ReaderCheck, TurnLogSignal, log_line
+from app.conversations.turn_log import LoggedEvent, LogLine, ReaderCheck, TurnLog, log_line
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import GreenroomError, NotFound, TurnInProgress
@@ -59,7 +59,7 @@ class ConversationService:
     def __init__(self, database: Database, signals: Signals) -> None:
         self._database = database
         self._signals = signals
-        self._readers = TurnLogSignal(signals)
+        self._log = TurnLog(database, signals)
 
     # A turn from its first line to its last.
 
@@ -146,12 +146,7 @@ class ConversationService:
 
     async def append(self, turn_id: UUID, lines: Sequence[LogLine], *, attempt: int = UNCLAIMED) -> bool:
         """Write the next lines of the log. False, and nothing, unless the turn runs as this attempt."""
-        async with self._database.transaction() as session:
-            if not await repository.is_held(session, turn_id, attempt=attempt):
-                return False
-            await repository.append_events(session, turn_id, lines, at=utc_now())
-            await self._signals.send(session, Topic.LOG, turn_id)
-        return True
+        return await self._log.append(turn_id, lines, attempt=attempt)
 
     async def conversation_usage(self, conversation_id: UUID) -> Usage:
         """What the conversation has used so far."""
@@ -187,8 +182,7 @@ class ConversationService:
             conversation.experience_level = answer.experience_level
             conversation.wishes = list(answer.wishes)
             conversation.updated_at = now
-            await repository.append_events(session, turn_id, [line], at=now)
-            await self._signals.send(session, Topic.LOG, turn_id)
+            await self._log.add(session, turn_id, line)
         return True
 
     async def end_turn(
@@ -205,8 +199,7 @@ class ConversationService:
             ):
                 return False
             await usage_service.settle_turn(session, turn_id, ended_at=now)
-            await repository.append_events(session, turn_id, [line], at=now)
-            await self._signals.send(session, Topic.LOG, turn_id)
+            await self._log.add(session, turn_id, line)
         return True
 
     async def stop_turn(self, turn_id: UUID) -> None:
@@ -220,7 +213,7 @@ class ConversationService:
         if not is_waiting:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
-                    async for _ in turn_log.follow(self._database, self._readers, turn_id):
+                    async for _ in self._log.follow(turn_id):
                         pass
         await self.end_turn(turn_id, TurnStatus.CANCELLED, log_line(TurnCancelled(turn_id)), attempt=None)
 
@@ -251,7 +244,7 @@ class ConversationService:
 
     async def follow(
         self, turn_id: UUID, *, owner_id: UUID, after: int = 0, check: ReaderCheck | None = None
-    ) -> AsyncIterator[LoggedEvent | None]:
+    ) -> AsyncGenerator[LoggedEvent | None, None]:
         """Check that the turn exists, then follow its log, as long as `check` lets the reader.
 
         Raises:
@@ -259,11 +252,11 @@ class ConversationService:
         """
         async with self._database.reading() as session:
             _found_turn(await repository.owned(session, Turn, turn_id, owner_id=owner_id))
-        return turn_log.follow(self._database, self._readers, turn_id, after=after, check=check)
+        return self._log.follow(turn_id, after=after, check=check)
 
     def close_readers(self) -> None:
         """Send away whoever follows a turn that goes on: this server stops."""
-        self._readers.close()
+        self._log.close()
 
     async def page(self, *, owner_id: UUID, limit: int, cursor: str | None) -> ConversationPage:
         """A page of the owner's conversations, the last changed first.

@@ -31,6 +31,7 @@ WAIT_SECONDS = 5
 """For a free connection, and for a new one."""
 LOCK_SECONDS = 2
 """For a SQLite file that another program writes to. Our own writers form a queue, and all behind the first wait on."""
+ALL_IN_USE = "Every connection to the database is in use."
 RETRY_SECONDS = 2
 """What a client is told to wait when the database does not answer."""
 RETURN_SECONDS = 2
@@ -101,7 +102,8 @@ class Database:
         # Parameters hold what people wrote, and an error would carry them into the log.
         self.engine: AsyncEngine = create_async_engine(
             url,
-            pool_pre_ping=True,
+            # A file does not go away between two uses.
+            pool_pre_ping=not self.is_embedded,
             pool_size=CONNECTIONS,
             max_overflow=MORE_CONNECTIONS,
             pool_timeout=WAIT_SECONDS,
@@ -112,6 +114,9 @@ class Database:
         # SQLite lets one transaction write at a time, and whoever waits for it asks again and again, with no queue:
         # under load somebody would wait too long. Here the first to come is the first to write.
         self._writer_queue = asyncio.Lock() if self.is_embedded else nullcontext()
+        self._slots = asyncio.Semaphore(CONNECTIONS + MORE_CONNECTIONS)
+        self._slots_freed = 0
+        """How often."""
         self._returned = asyncio.Event()
         event.listen(self.engine.sync_engine, "checkin", lambda *_: self._returned.set())
         if self.is_embedded:
@@ -134,6 +139,7 @@ class Database:
         with _not_ready():
             async with (
                 self._writer_queue,
+                self._slot(),
                 AsyncSession(self._writing, expire_on_commit=False) as session,
                 session.begin(),
             ):
@@ -147,8 +153,42 @@ class Database:
             NotReady: the database does not answer.
         """
         with _not_ready():
-            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            async with self._slot(), AsyncSession(self.engine, expire_on_commit=False) as session:
                 yield session
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """One of as many slots as there are connections; the first to come is the first to have it.
+
+        As long as slots are freed, however slowly, it is worth waiting: of many at once, some would be turned away.
+
+        Raises:
+            NotReady: none was freed for a while.
+        """
+        await self._take_slot()
+        try:
+            yield
+        finally:
+            self._slots_freed += 1
+            self._slots.release()
+
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        taking, is_moving = asyncio.ensure_future(self._slots.acquire()), True
+        try:
+            while is_moving and not taking.done():
+                freed = self._slots_freed
+                await asyncio.wait({taking}, timeout=WAIT_SECONDS)
+                is_moving = self._slots_freed != freed
+        except asyncio.CancelledError:
+            if not taking.cancel():
+                self._slots.release()
+            raise
+        if not taking.done():
+            taking.cancel()
+            raise NotReady(f"{ALL_IN_USE} Try again.", retry_after_seconds=RETRY_SECONDS)
 
     @property
     def place(self) -> str:
@@ -234,7 +274,7 @@ def _not_ready() -> Iterator[None]:
 def _reason(error: Exception) -> str | None:
     """Why the database is not there; None if the error is about what was asked of it."""
     if isinstance(error, PoolTimeout):
-        return "Every connection to the database is in use."
+        return ALL_IN_USE
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
         return SQLITE_REASONS.get(_primary_code(error.orig))
     is_away = not isinstance(error, SQLAlchemyError) or (

@@ -24,6 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import Database
 
 CHANNEL = "greenroom"
+NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
 RECONNECT_SECONDS = 0.5
 PROBE_SECONDS = 5.0
 """A connection whose other end is gone without a word is noticed after this time, and as much again."""
@@ -62,14 +63,18 @@ class Signals:
         """Let the listener hear every signal of the topic."""
         self._listeners[topic].append(listener)
 
-    async def send(self, session: AsyncSession, topic: Topic, subject: UUID) -> None:
-        """Signal it when the session's transaction is committed."""
+    async def send(self, session: AsyncSession, topic: Topic, *subjects: UUID) -> None:
+        """Signal it of each subject when the session's transaction is committed."""
         if not self._database.is_embedded:
             connection = await session.connection()
-            payload = f"{self._server_id} {topic} {subject}"
-            statement = text("SELECT pg_notify(:channel, :payload)")
-            await connection.execute(statement, {"channel": CHANNEL, "payload": payload})
-        event.listen(session.sync_session, "after_commit", lambda _: self._deliver(topic, subject), once=True)
+            payloads = [f"{self._server_id} {topic} {subject}" for subject in subjects]
+            await connection.execute(NOTIFY, {"channel": CHANNEL, "payloads": payloads})
+
+        def deliver(_: Any) -> None:
+            for subject in subjects:
+                self._deliver(topic, subject)
+
+        event.listen(session.sync_session, "after_commit", deliver, once=True)
 
     async def start(self) -> None:
         """Listen to the other servers; connected when this returns."""

@@ -71,12 +71,8 @@ def _build_agent(
     task = state.task
     kernel = build_kernel(spec.name, state)
     if spec.techniques:
-        functions = [
-            technique.function
-            for technique in spec.techniques.values()
-            if task.technique in {None, technique.name} or task.technique not in spec.techniques
-        ]
-        kernel.add_plugin(KernelPlugin(name=spec.name, functions=functions))
+        only = spec.techniques.get(task.technique or "")
+        kernel.add_plugin(spec.plugin_of([only]) if only else spec.plugin)
         kernel.add_plugin(EditingPlugin(state, spec.name), EDITING_PLUGIN)
         for plugin in common:
             kernel.add_plugin(plugin)

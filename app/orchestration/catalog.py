@@ -6,8 +6,9 @@ folder inside it with `skprompt.txt` and `config.json` is a technique. Adding a 
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from semantic_kernel.contents import ChatHistory
 from semantic_kernel.exceptions import KernelException
-from semantic_kernel.functions import KernelFunctionFromPrompt, KernelFunctionMetadata, KernelParameterMetadata
+from semantic_kernel.functions import (
+    KernelFunctionFromPrompt,
+    KernelFunctionMetadata,
+    KernelParameterMetadata,
+    KernelPlugin,
+)
 
 from app.bank.examples import worked_examples
 from app.bank.questions import ExperienceLevel, QuestionBank
@@ -182,6 +188,15 @@ class AgentSpec:
     instructions: str
     techniques: Mapping[str, Technique]
     """By name, the default first. Empty for triage."""
+
+    @cached_property
+    def plugin(self) -> KernelPlugin:
+        """All techniques as functions. Made once: Semantic Kernel copies whatever goes into a plugin, and shares it."""
+        return self.plugin_of(self.techniques.values())
+
+    def plugin_of(self, techniques: Iterable[Technique]) -> KernelPlugin:
+        """Some techniques as functions."""
+        return KernelPlugin(name=self.name, functions=[technique.function for technique in techniques])
 
 
 @dataclass(frozen=True)

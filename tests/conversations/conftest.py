@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import TurnLogSignal
+from app.conversations.turn_log import TurnLog
 from app.core.config import async_database_url
 from app.core.database import Database
 from app.core.signals import Signals
@@ -32,8 +32,9 @@ async def signals(database: Database) -> AsyncIterator[Signals]:
 
 
 @pytest.fixture
-def signal(signals: Signals) -> TurnLogSignal:
-    return TurnLogSignal(signals)
+def log(database: Database, signals: Signals) -> TurnLog:
+    """Whose readers are signalled what the service writes, and find it in the database."""
+    return TurnLog(database, signals)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
-from app.conversations import turn_log
+from app.accounts.models import LOCAL_USER_ID
 from app.conversations.models import TurnStatus
 from app.conversations.repository import REPEATED_KINDS
 from app.conversations.retention import Retention
-from app.conversations.turn_log import LoggedEvent, Pace, TurnLogSignal
+from app.conversations.turn_log import LoggedEvent, Pace, TurnLog
 from app.core.clock import utc_now
 from tests.conversations.machines import SHORT, Machine
 from tests.conversations.stories import CANCELLED, COMPLETED, FAILED, answer, delta, opening
@@ -30,6 +30,8 @@ class Reader:
     """Somebody who has read up to a line, and reads on or has left."""
 
     seen: int
+    is_handed: bool
+    """What is written, by the process that it reads from."""
     stream: AsyncGenerator[LoggedEvent | None, None] | None = None
 
 
@@ -42,7 +44,8 @@ class LogMachine(Machine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.signal = TurnLogSignal(self.signals)
+        self.elsewhere = TurnLog(self.database, self.signals)
+        """Its readers find what the service writes in the database; the service's own are handed it."""
         self.log: list[tuple[int, str]] = [(1, "turn.started")]
         self.is_over = False
         self.readers: list[Reader] = []
@@ -81,9 +84,9 @@ class LogMachine(Machine):
         self.add(f"turn.{status}")
         self.is_over = True
 
-    @rule(after=st.integers(0, 12))
-    def come(self, after: int) -> None:
-        self.readers.append(Reader(min(after, self.log[-1][0])))
+    @rule(after=st.integers(0, 12), is_handed=st.booleans())
+    def come(self, after: int, is_handed: bool) -> None:  # noqa: FBT001 - drawn
+        self.readers.append(Reader(min(after, self.log[-1][0]), is_handed))
 
     @precondition(lambda self: self.readers)
     @rule(place=places)
@@ -105,7 +108,7 @@ class LogMachine(Machine):
 
     async def _read(self, reader: Reader, count: int) -> list[tuple[int, str]]:
         if reader.stream is None:
-            reader.stream = turn_log.follow(self.database, self.signal, self.turn_id, after=reader.seen, pace=PACE)
+            reader.stream = await self._follow(reader)
         lines = []
         for _ in range(count):
             event = await anext(reader.stream)
@@ -113,6 +116,11 @@ class LogMachine(Machine):
             reader.seen = event.seq
             lines.append((event.seq, event.kind))
         return lines
+
+    async def _follow(self, reader: Reader) -> AsyncGenerator[LoggedEvent | None, None]:
+        if reader.is_handed:
+            return await self.service.follow(self.turn_id, owner_id=LOCAL_USER_ID, after=reader.seen)
+        return self.elsewhere.follow(self.turn_id, after=reader.seen, pace=PACE)
 
     @precondition(lambda self: self.is_over and self.readers)
     @rule(place=places)

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from app.accounts.models import LOCAL_USER_ID
-from app.conversations import turn_log
 from app.conversations.opening import OpenedTurn
 from app.conversations.service import ConversationService
-from app.conversations.turn_log import LoggedEvent, Pace, TurnLogSignal
+from app.conversations.turn_log import MOST_HANDED, LoggedEvent, Pace, TurnLog
 from app.core.config import REPOSITORY_ROOT
 from app.core.database import Database
 from app.core.errors import NotFound, Unauthorized
@@ -45,12 +45,12 @@ async def write(
 
 
 async def test_readers_that_come_at_any_time_see_the_same_lines_once_and_in_order(
-    conversations: ConversationService, database: Database, signal: TurnLogSignal
+    conversations: ConversationService, log: TurnLog
 ) -> None:
     opened = await conversations.open_turn(opening())
 
     def reader() -> asyncio.Task[list[LoggedEvent]]:
-        return asyncio.create_task(read(turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)))
+        return asyncio.create_task(read(log.follow(opened.turn_id, pace=SIGNALLED_ONLY)))
 
     early = [reader(), reader()]
     halfway = asyncio.Event()
@@ -76,25 +76,23 @@ async def test_a_reader_that_comes_after_the_end_gets_the_rest_and_does_not_wait
         assert [event.seq for event in await log_of(conversations, opened.turn_id, after=after)] == seqs
 
 
-async def test_a_reader_of_what_is_deleted_ends(
-    conversations: ConversationService, database: Database, signal: TurnLogSignal
-) -> None:
+async def test_a_reader_of_what_is_deleted_ends(conversations: ConversationService, log: TurnLog) -> None:
     opened = await finished_turn(conversations)
-    reader = turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)
+    reader = log.follow(opened.turn_id, pace=SIGNALLED_ONLY)
     assert await anext(reader) is not None
     await conversations.delete(opened.conversation_id, owner_id=LOCAL_USER_ID)
     # What was read before the deletion is still told, and nothing waits for more.
     assert [event.kind for event in await read(reader)] == ["turn.completed"]
-    assert await read(turn_log.follow(database, signal, opened.turn_id, pace=SIGNALLED_ONLY)) == []
+    assert await read(log.follow(opened.turn_id, pace=SIGNALLED_ONLY)) == []
     with pytest.raises(NotFound):
         await conversations.follow(opened.turn_id, owner_id=LOCAL_USER_ID)
 
 
 async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
-    conversations: ConversationService, database: Database, signal: TurnLogSignal
+    conversations: ConversationService, log: TurnLog
 ) -> None:
     opened = await conversations.open_turn(opening())
-    reader = turn_log.follow(database, signal, opened.turn_id, pace=QUICK)
+    reader = log.follow(opened.turn_id, pace=QUICK)
     assert (await anext(reader)) is not None
     assert [await anext(reader), await anext(reader)] == [None, None]
     await conversations.append(opened.turn_id, [delta("a")])
@@ -106,9 +104,7 @@ async def test_quiet_times_have_heartbeats_and_lines_still_come_in_between(
     assert [event.kind for event in await read(reader)] == ["turn.completed"]
 
 
-async def test_a_reader_who_may_not_go_on_gets_no_line_more(
-    conversations: ConversationService, database: Database, signal: TurnLogSignal
-) -> None:
+async def test_a_reader_who_may_not_go_on_gets_no_line_more(conversations: ConversationService, log: TurnLog) -> None:
     may_read = True
 
     async def check() -> None:
@@ -117,12 +113,65 @@ async def test_a_reader_who_may_not_go_on_gets_no_line_more(
 
     opened = await conversations.open_turn(opening())
     pace = replace(QUICK, check_seconds=0)
-    reader = turn_log.follow(database, signal, opened.turn_id, check=check, pace=pace)
+    reader = log.follow(opened.turn_id, check=check, pace=pace)
     assert (await anext(reader)) is not None
     may_read = False
     await conversations.append(opened.turn_id, [delta("a")])
     with pytest.raises(Unauthorized):
         await anext(reader)
+
+
+async def test_a_reader_who_is_far_behind_misses_no_line(conversations: ConversationService) -> None:
+    opened = await conversations.open_turn(opening())
+    reader = await conversations.follow(opened.turn_id, owner_id=LOCAL_USER_ID)
+    assert (await anext(reader)) is not None
+    for number in range(MOST_HANDED + 5):
+        await conversations.append(opened.turn_id, [delta(str(number))])
+    await conversations.complete_turn(opened.turn_id, answer(), COMPLETED)
+    texts = [event.data.get("text") for event in await read(reader)]
+    assert texts == [*map(str, range(MOST_HANDED + 5)), None]
+
+
+async def test_lines_of_two_servers_come_in_their_order(
+    conversations: ConversationService, replica: ConversationService
+) -> None:
+    opened = await conversations.open_turn(opening())
+    reader = await conversations.follow(opened.turn_id, owner_id=LOCAL_USER_ID)
+    assert (await anext(reader)) is not None
+    for number in range(9):
+        await (replica if number % 3 == 1 else conversations).append(opened.turn_id, [delta(str(number))])
+    await conversations.complete_turn(opened.turn_id, answer(), COMPLETED)
+    assert [event.data.get("text") for event in await read(reader)] == [*map(str, range(9)), None]
+
+
+async def test_lines_of_many_turns_share_a_transaction_but_no_fate(
+    conversations: ConversationService, database: Database
+) -> None:
+    turns = [(await conversations.open_turn(opening())).turn_id for _ in range(20)]
+    commits = 0
+
+    def count(_connection: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    event.listen(database.engine.sync_engine, "commit", count)
+    written = await asyncio.gather(
+        *(conversations.append(turn_id, [delta("a")]) for turn_id in turns),
+        conversations.append(turns[5], [delta("of another attempt")], attempt=7),
+    )
+    assert written == [True] * 20 + [False]
+    assert commits <= 2
+    outcomes = await asyncio.gather(
+        *(conversations.append(turn_id, [delta("b")]) for turn_id in turns[:3]),
+        conversations.append(turns[3], [("text.delta", {"text": object()})]),
+        *(conversations.append(turn_id, [delta("b")]) for turn_id in turns[4:]),
+        return_exceptions=True,
+    )
+    assert [outcome is True for outcome in outcomes] == [True] * 3 + [False] + [True] * 16
+    for turn_id in turns:
+        await conversations.complete_turn(turn_id, answer(), COMPLETED)
+        texts = [line.data["text"] for line in (await log_of(conversations, turn_id))[1:-1]]
+        assert texts == (["a"] if turn_id == turns[3] else ["a", "b"])
 
 
 WRITER = """
@@ -148,10 +197,10 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def test_lines_written_by_another_process_are_seen(
-    conversations: ConversationService, database: Database, signal: TurnLogSignal, database_url: str
+    conversations: ConversationService, log: TurnLog, database_url: str
 ) -> None:
     opened = await conversations.open_turn(opening())
-    reader = asyncio.create_task(read(turn_log.follow(database, signal, opened.turn_id, pace=QUICK)))
+    reader = asyncio.create_task(read(log.follow(opened.turn_id, pace=QUICK)))
     writer = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

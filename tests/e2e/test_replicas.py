@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from sqlmodel import select
 
+from app.conversations.leases import MAX_LOSSES
 from app.conversations.models import TurnEvent
 from app.core.config import async_database_url
 from app.core.database import Database
@@ -243,7 +244,7 @@ async def test_the_only_server_goes_on_with_its_turn_after_it_was_killed(
 async def test_a_turn_that_kills_its_server_is_given_up(fleet: Fleet, model_server: ModelServer) -> None:
     model_server.respond_with(lambda _: Silence())
     turn_id = ""
-    for attempt in range(1, 4):
+    for attempt in range(1, MAX_LOSSES + 1):
         replica = await fleet.start()
         turn_id = turn_id or await open_turn(replica)
         await model_server.until(lambda seen=attempt: len(model_server.requests) == seen)  # type: ignore[misc]  # of a lambda's default mypy knows nothing
@@ -252,6 +253,6 @@ async def test_a_turn_that_kills_its_server_is_given_up(fleet: Fleet, model_serv
     last = await fleet.start()
     log = await log_of(last.client, turn_id)
 
-    assert [event.kind for event in log].count("turn.restarted") == 2
+    assert [event.kind for event in log].count("turn.restarted") == MAX_LOSSES - 1
     assert (log[-1].kind, log[-1].data["code"]) == ("turn.failed", "turn_interrupted")
     assert said(await only_conversation(last.client)) == [("user", HELLO["message"])]

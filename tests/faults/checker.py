@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ENDS = {"turn.completed": "completed", "turn.failed": "failed", "turn.cancelled": "cancelled"}
-MAX_LOSSES = 3
+MAX_LOSSES = 5
 """Workers that may die with a turn before it is given up."""
 
 

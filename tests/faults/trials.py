@@ -145,6 +145,8 @@ class Trial:
         self.died_at: float | None = None
         self.back_at: float | None = None
         self.wrong: list[str] = []
+        self.refusal = ""
+        """What the client was last told to try again after."""
         model.plans[plan.number] = plan
 
     @property
@@ -157,7 +159,8 @@ class Trial:
         await asyncio.wait({running}, timeout=PATIENCE_SECONDS)
         if not running.done():
             places = [_place_of(task) for task in asyncio.all_tasks() if task.get_name() == self.key]
-            self.wrong.append(f"lost: not over after {PATIENCE_SECONDS:g} seconds: {', '.join(places)}")
+            waiting = f"{', '.join(places)}; the last refusal: {self.refusal}"
+            self.wrong.append(f"lost: not over after {PATIENCE_SECONDS:g} seconds: {waiting}")
             running.cancel()
             await asyncio.wait({running})
         else:
@@ -208,10 +211,16 @@ class Trial:
                 response = await replica.client.post(
                     "/api/v1/chat", json=self.body, headers={"Idempotency-Key": self.key, **(headers or {})}
                 )
-                if response.status_code != 503:
+                if response.status_code != 503 or await self._is_final(response):
                     self._expect_no_failure(response)
                     return response
+                self.refusal = response.text
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _is_final(self, refused: httpx2.Response) -> bool:
+        """Whether a refusal is how the turn ended, after too many losses, and not only of the server that was asked."""
+        turn_id = refused.json().get("turn_id")
+        return turn_id is not None and await self._has_ended(turn_id)
 
     def _expect_no_failure(self, response: httpx2.Response) -> None:
         if response.status_code == 500:

