@@ -172,6 +172,8 @@ class TurnState:
         self._reply: list[str] = []
         self._held = ""
         self._has_tool_call = False
+        self._is_speaking = False
+        """To the candidate: what comes now is passed on as it comes."""
         self._function: str | None = None
         self._output_bound = self.output_cap(AGENT_OUTPUT_TOKENS).bound
         self._is_optional = False
@@ -317,7 +319,7 @@ class TurnState:
             self.active_agent = agent
         if self._function is None:
             self._has_decided = False
-        self._held, self._has_tool_call = "", False
+        self._held, self._has_tool_call, self._is_speaking = "", False, False
         self._touch()
         return booking
 
@@ -327,7 +329,8 @@ class TurnState:
         self._has_tool_call = self._has_tool_call or has_tool_call
         if self._function is None and text:
             self._held += text
-            if len(self._held) > HELD_CHARACTERS and agent != ENTRY_AGENT and not self._has_tool_call:
+            self._is_speaking = self._is_speaking or (agent != ENTRY_AGENT and len(self._held) > HELD_CHARACTERS)
+            if self._is_speaking and not self._has_tool_call:
                 self._release()
 
     async def call_ended(self, agent: str, booking: Booking, call: MeasuredCall) -> None:

@@ -158,7 +158,8 @@ async def test_a_long_plain_answer_streams_while_the_model_is_talking(
         turn = await conducted.turn(agent="technical")
 
     kinds = [event.kind for event in turn.events]
-    assert kinds.count("text.delta") > 1
+    # The beginning is held back; then each piece is passed on by itself.
+    assert kinds.count("text.delta") >= 15
     assert kinds.index("text.delta") < kinds.index("usage.updated")
     assert turn.text_seen == turn.answer.reply == text
 
