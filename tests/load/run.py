@@ -6,7 +6,7 @@ import os
 import resource
 import time
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import httpx2
@@ -43,6 +43,7 @@ class Reading:
     seen: list[int] = field(default_factory=list)
     """Numbers of the lines."""
     at: list[float] = field(default_factory=list)
+    lines_before_text: int = 0
     last: str = ""
     """Kind of the last line, or why there is none."""
 
@@ -54,8 +55,9 @@ class Reading:
 
     @property
     def longest_gap(self) -> float:
-        """Between two lines, the first counted from the sending."""
-        return max((late - soon for soon, late in zip([0.0, *self.at], self.at, strict=False)), default=0.0)
+        """Between two lines from the first words on: before them, an answer's beginning is held back."""
+        spoken = self.at[self.lines_before_text :]
+        return max((late - soon for soon, late in pairwise(spoken)), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,13 @@ async def load(
     """
     _allow_connections(turns)
     with ModelServer() as model:
-        model.respond_with(lambda _: Say(ANSWER, pieces=PIECES, delay_seconds_per_piece=model_seconds / PIECES))
+        model.respond_with(lambda _: Say(ANSWER, pieces=PIECES))
         where = database_url or f"sqlite:///{folder / 'greenroom.db'}"
         settings = SETTINGS | {"OPENAI_BASE_URL": model.base_url, "DATABASE_URL": where}
         with forked(folder, **settings) as server:
             await asyncio.to_thread(server.wait_until_ready)
             before = await _warm(server)
+            model.respond_with(lambda _: Say(ANSWER, pieces=PIECES, delay_seconds_per_piece=model_seconds / PIECES))
             rows_before = await _rows(where)
             started = time.monotonic()
             readings = await _read_all(server, turns, over=over_seconds, patience=60 + 10 * model_seconds)
@@ -151,7 +154,9 @@ async def _read(client: httpx2.AsyncClient, wait_seconds: float) -> Reading:
                     reading.at.append(time.monotonic() - started)
                     reading.seen.append(int(fields["id"]))
                     reading.last = fields["event"]
-                    if reading.last == "text.delta":
+                    if reading.last != "text.delta":
+                        reading.lines_before_text += not reading.text
+                    else:
                         reading.text += json.loads(fields["data"])["text"]
                     fields = {}
     except httpx2.TransportError as error:
