@@ -144,6 +144,17 @@ async def test_lines_of_two_servers_come_in_their_order(
     assert [event.data.get("text") for event in await read(reader)] == [*map(str, range(9)), None]
 
 
+async def test_lines_of_another_turn_are_nobodys_business(conversations: ConversationService, log: TurnLog) -> None:
+    opened, other = await conversations.open_turn(opening()), await conversations.open_turn(opening())
+    reader = log.follow(opened.turn_id, pace=QUICK)
+    assert (await anext(reader)) is not None
+    # One is handed to the readers of the same log, the other is found in the database.
+    await log.append(other.turn_id, [delta("theirs")], attempt=0)
+    await conversations.append(opened.turn_id, [delta("ours")])
+    await conversations.complete_turn(opened.turn_id, answer(), COMPLETED)
+    assert [event.data.get("text") for event in await read(reader)] == ["ours", None]
+
+
 async def test_lines_of_many_turns_share_a_transaction_but_no_fate(
     conversations: ConversationService, database: Database
 ) -> None:
