@@ -176,7 +176,7 @@ async def renew_leases(session: AsyncSession, worker_id: UUID, *, seconds: float
     statement: Any = (
         update(Turn)
         # In the order of `hold_turns`, so that neither waits for the other in a circle.
-        .where(col(Turn.id).in_(held.order_by(col(Turn.id)).with_for_update()))
+        .where(col(Turn.id).in_(held.order_by(col(Turn.id)).with_for_update(key_share=True)))
         .values(leased_until=_lease_end(session, seconds))
         .returning(Turn)
         .execution_options(synchronize_session=False)

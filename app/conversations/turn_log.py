@@ -9,15 +9,15 @@ from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.conversations import repository
 from app.core.clock import utc_now
-from app.core.database import Database
+from app.core.database import Database, after_commit
 from app.core.errors import GreenroomError, NotReady, TurnInterrupted
 from app.core.finishing import finished
 from app.core.signals import Signals, Topic
@@ -173,12 +173,12 @@ class TurnLog:
 
     async def _add(self, session: AsyncSession, lines: Mapping[UUID, Sequence[LoggedEvent]]) -> None:
         """Store the lines; once they are committed, tell the readers of every server."""
-        if not lines:
-            return
         rows = [(turn_id, line.seq, line.kind, line.data) for turn_id, added in lines.items() for line in added]
+        if not rows:
+            return
         await repository.add_events(session, rows, at=utc_now())
         # Before the signal is registered: whoever it wakes finds the lines.
-        event.listen(session.sync_session, "after_commit", lambda _: self._hand(lines), once=True)
+        after_commit(session, partial(self._hand, lines))
         await self._signals.send(session, Topic.LOG, *lines)
 
     # Reading.

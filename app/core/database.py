@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -232,6 +233,16 @@ class Database:
         pool = self.engine.pool
         assert isinstance(pool, QueuePool)  # noqa: S101 - of a file or a server; a database in memory has another
         return pool
+
+
+def after_commit(session: AsyncSession, do: Callable[[], None]) -> None:
+    """Do it when the session's transaction is committed, and not only a savepoint of it. It must not wait."""
+
+    def committed(of: Session) -> None:
+        if not of.in_nested_transaction():
+            do()
+
+    event.listen(session.sync_session, "after_commit", committed)
 
 
 def alembic_config(url: URL) -> Config:

@@ -15,13 +15,13 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import Database
+from app.core.database import Database, after_commit
 
 CHANNEL = "greenroom"
 NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
@@ -70,11 +70,11 @@ class Signals:
             payloads = [f"{self._server_id} {topic} {subject}" for subject in subjects]
             await connection.execute(NOTIFY, {"channel": CHANNEL, "payloads": payloads})
 
-        def deliver(_: Any) -> None:
+        def deliver() -> None:
             for subject in subjects:
                 self._deliver(topic, subject)
 
-        event.listen(session.sync_session, "after_commit", deliver, once=True)
+        after_commit(session, deliver)
 
     async def start(self) -> None:
         """Listen to the other servers; connected when this returns."""

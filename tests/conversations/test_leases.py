@@ -206,3 +206,17 @@ async def test_signals_reach_this_server_once_and_only_with_the_commit(database:
         await signals.send(session, Topic.CANCEL, kept)
         assert heard == []
     assert heard == [kept]
+
+
+async def test_a_signal_waits_for_the_transaction_and_not_for_a_savepoint_of_it(
+    database: Database, signals: Signals
+) -> None:
+    heard: list[UUID | None] = []
+    signals.subscribe(Topic.CANCEL, heard.append)
+    subject = uuid4()
+    async with database.transaction() as session:
+        await signals.send(session, Topic.CANCEL, subject)
+        async with session.begin_nested():
+            await session.exec(select(Turn.id))
+        assert heard == []
+    assert heard == [subject]
