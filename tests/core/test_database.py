@@ -14,10 +14,12 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import col, select
 
 from app.core.config import async_database_url
-from app.core.database import CONNECTIONS, MORE_CONNECTIONS, RETRY_SECONDS, Database
+from app.core.database import CONNECTIONS, MORE_CONNECTIONS, RETRY_SECONDS, WAIT_SECONDS, Database
 from app.core.errors import NotReady
 from app.usage.models import ModelCallRow
 from tests.usage.rows import row
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -128,6 +130,31 @@ async def test_where_every_connection_is_taken_one_waits_and_then_is_told(databa
         with pytest.raises(NotReady):
             await waiting
     await database.ping()
+
+
+@ON_SQLITE
+async def test_as_long_as_connections_come_back_one_waits_for_longer(database: Database) -> None:
+    async def hold(leave: asyncio.Event) -> None:
+        async with database.reading() as session:
+            await session.exec(select(ModelCallRow))
+            await leave.wait()
+
+    leaves = [asyncio.Event() for _ in range(CONNECTIONS + MORE_CONNECTIONS + 3)]
+    tasks = [asyncio.create_task(hold(leave)) for leave in leaves]
+    await asyncio.sleep(0)
+    given_up, _, second = tasks[-3:]
+    await asyncio.sleep(WAIT_SECONDS * 0.6)
+    given_up.cancel()
+    leaves[0].set()
+    await asyncio.sleep(WAIT_SECONDS * 0.6)
+    assert not second.done(), "it waits, though for longer than one waits where nothing moves"
+    for leave in leaves:
+        leave.set()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(end) for end in ends if end is not None] == [asyncio.CancelledError]
+    async with AsyncExitStack() as taken:
+        for _ in range(CONNECTIONS + MORE_CONNECTIONS):
+            await taken.enter_async_context(database.reading())
 
 
 async def test_a_database_that_is_away_is_not_ready(database: Database, tmp_path: Path) -> None:
