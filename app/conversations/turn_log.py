@@ -199,7 +199,7 @@ class TurnLog:
         with self._reading(turn_id) as reader:
             while True:
                 reader.news.clear()
-                lines: Sequence[LoggedEvent] | None = reader.handed_after(after)
+                lines: Sequence[LoggedEvent] | None = reader.take_after(after)
                 if not lines:
                     # Shielded: a reader that leaves in the middle of a query would leave its connection half closed.
                     lines = await asyncio.shield(self._read(turn_id, after))
@@ -247,13 +247,13 @@ class TurnLog:
     def _hand(self, lines: Mapping[UUID, Sequence[LoggedEvent]]) -> None:
         for turn_id, added in lines.items():
             for reader in self._readers.get(turn_id, ()):
-                reader.handed.extend(added)
+                reader.hand(added)
 
     def _wake(self, turn_id: UUID | None) -> None:
         turns = list(self._readers) if turn_id is None else [turn_id]
         for turn in turns:
             for reader in self._readers.get(turn, ()):
-                reader.news.set()
+                reader.wake()
 
 
 @dataclass
@@ -272,11 +272,23 @@ class _Reader:
     def __init__(self) -> None:
         self.news = asyncio.Event()
         """Set whenever the log has grown, here or elsewhere."""
-        self.handed = deque[LoggedEvent](maxlen=MOST_HANDED)
-        """What was written here, in order."""
+        self._handed = deque[LoggedEvent](maxlen=MOST_HANDED)
+        self._wakes_without_lines = 0
 
-    def handed_after(self, seq: int) -> Sequence[LoggedEvent]:
-        """Take the lines that were handed after this one; none if they are not all of them up to the last."""
-        lines = [line for line in self.handed if line.seq > seq]
-        self.handed.clear()
-        return lines if lines and lines[-1].seq == seq + len(lines) else []
+    def hand(self, lines: Sequence[LoggedEvent]) -> None:
+        """Give what was written here, in order; a wake follows."""
+        self._handed.extend(lines)
+        self._wakes_without_lines -= 1
+
+    def wake(self) -> None:
+        """The log has grown, or may have."""
+        self._wakes_without_lines += 1
+        self.news.set()
+
+    def take_after(self, seq: int) -> Sequence[LoggedEvent]:
+        """The lines that were handed after this one; none if they are not, or may not be, all up to the last."""
+        lines = [line for line in self._handed if line.seq > seq]
+        is_all = self._wakes_without_lines == 0 and bool(lines) and lines[-1].seq == seq + len(lines)
+        self._handed.clear()
+        self._wakes_without_lines = 0
+        return lines if is_all else []

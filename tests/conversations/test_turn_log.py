@@ -15,6 +15,7 @@ from app.conversations.turn_log import MOST_HANDED, LoggedEvent, Pace, TurnLog
 from app.core.config import REPOSITORY_ROOT
 from app.core.database import Database
 from app.core.errors import NotFound, Unauthorized
+from app.core.signals import Signals, Topic
 from tests.conversations.stories import COMPLETED, answer, delta, finished_turn, log_of, opening
 
 QUICK = Pace(poll_seconds=0.02, heartbeat_seconds=0.06)
@@ -142,6 +143,27 @@ async def test_lines_of_two_servers_come_in_their_order(
         await (replica if number % 3 == 1 else conversations).append(opened.turn_id, [delta(str(number))])
     await conversations.complete_turn(opened.turn_id, answer(), COMPLETED)
     assert [event.data.get("text") for event in await read(reader)] == [*map(str, range(9)), None]
+
+
+async def test_a_line_from_elsewhere_is_not_overlooked_beside_one_from_here(
+    log: TurnLog,
+    conversations: ConversationService,
+    replica: ConversationService,
+    *,
+    database: Database,
+    signals: Signals,
+) -> None:
+    opened = await conversations.open_turn(opening())
+    reader = log.follow(opened.turn_id, pace=SIGNALLED_ONLY)
+    assert (await anext(reader)) is not None
+    await log.append(opened.turn_id, [delta("here")], attempt=0)
+    await replica.append(opened.turn_id, [delta("there")])
+    async with database.transaction() as session:
+        await signals.send(session, Topic.LOG, opened.turn_id)
+    async with asyncio.timeout(5):
+        found = [await anext(reader), await anext(reader)]
+    assert [line and line.data["text"] for line in found] == ["here", "there"]
+    await reader.aclose()
 
 
 async def test_lines_of_another_turn_are_nobodys_business(conversations: ConversationService, log: TurnLog) -> None:
