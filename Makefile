@@ -3,12 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The `greenroom` command; what it is made with is locked as well.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 export PYTHONUNBUFFERED := 1
 
 .PHONY: run test quality security-report faults load check format lock clean
 
 run: $(VENV)/.runtime
-	$(BIN)/python -m app
+	$(BIN)/greenroom serve
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
@@ -36,7 +38,7 @@ format: $(VENV)/.development
 
 # The locks hold names, versions and hashes, for every platform; which index serves them is the machine's business.
 lock: $(VENV)/.development
-	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --upgrade -q -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --group install --universal --generate-hashes --no-header --upgrade -q -o requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -c requirements.txt -q -o requirements-dev.txt
 
 clean:
@@ -47,10 +49,12 @@ $(BIN)/python:
 		{ echo "Greenroom needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.txt | $(BIN)/python
+$(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(INSTALL)
 	@touch $@
 
-$(VENV)/.development: requirements-dev.txt | $(BIN)/python
+$(VENV)/.development: requirements-dev.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(INSTALL)
 	@touch $@ $(VENV)/.runtime

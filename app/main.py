@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from app import __version__
 from app.accounts.assembly import open_accounts
 from app.accounts.audit import AuditLog
 from app.accounts.endpoints import current_owner
@@ -51,11 +52,15 @@ from app.core.errors import (
 )
 from app.core.middleware import problem_response
 from app.core.signals import Signals
+from app.core.telemetry import Telemetry
 from app.exports.endpoints import router as exports_router
 from app.exports.personal import PersonalExport
 from app.exports.service import ExportService
+from app.operations.endpoints import router as operations_router
+from app.operations.readiness import ReadinessChecks
 from app.orchestration.catalog import Catalog, load_catalog
 from app.orchestration.conductor import Conductor
+from app.orchestration.telemetry import TurnTelemetry
 from app.orchestration.turn import TurnLimits
 from app.providers.base import Provider
 from app.providers.offline.provider import OfflineProvider
@@ -105,11 +110,12 @@ def create_app(
 
     Raises:
         CatalogError: a plugin folder or the question bank has a gap.
+        WrongTelemetry: a standard variable of OpenTelemetry asks for what there is not.
     """
     app = GreenroomApi(
         title="Greenroom",
         description="Prepares people for job interviews: agents that hand over to each other behind one chat endpoint.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         # Short and stable: generated clients name their functions after it.
         generate_unique_id_function=lambda route: route.name,
@@ -118,6 +124,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.telemetry = Telemetry.from_environment()
     app.state.passwords = passwords
     plugins = plugins or Plugins.load(settings.plugins_dir)
     app.state.bank_search = plugins.search
@@ -125,12 +132,11 @@ def create_app(
     app.state.provider = active_provider(settings, plugins.offline)
     if settings.role is not Role.WORKER:
         _add_api(app)
-    app.add_api_route("/healthz", healthz, tags=["health"])
-    app.add_api_route("/readyz", readyz, responses=problems(NotReady), tags=["health"])
+    app.include_router(operations_router)
     app.add_exception_handler(GreenroomError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    add_edge(app, settings)
+    add_edge(app, settings, app.state.telemetry)
     return app
 
 
@@ -160,19 +166,35 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     settings: Settings = app.state.settings
     provider: Provider = app.state.provider
+    telemetry: Telemetry = app.state.telemetry
+    turns = TurnTelemetry.of(telemetry)
     prices = price_overrides(settings)
     database = app.state.database = Database(settings.async_database_url)
     opened.push_async_callback(database.dispose)
+    # Of all the others the last to stop, so that what they do to the end is told; its gauges look into the database.
+    opened.push_async_callback(telemetry.stop)
+    telemetry.watch_statements(database.engine.sync_engine)
     opened.push_async_callback(provider.close)
     await database.migrate()
     signals = app.state.signals = Signals(database)
     opened.push_async_callback(signals.stop)
-    conversations = app.state.conversations = ConversationService(database, signals)
+    conversations = app.state.conversations = ConversationService(database, signals, turns)
     ledger = LedgerService(database, settings, prices)
     await ledger.settle_lost_calls(is_starting=True)
     warn_of_uncounted(settings, provider, prices)
-    conductor = Conductor(app.state.catalog, provider, _turn_limits(settings), prices)
-    _add_turns(app, conductor, ledger)
+    conductor = Conductor(app.state.catalog, provider, _turn_limits(settings), prices, telemetry=turns)
+    _add_turns(app, conductor, ledger, turns)
+    telemetry.observe("greenroom.queue.depth", "Turns that wait for a worker, on all servers", conversations.waiting)
+    telemetry.observe(
+        "greenroom.streams.open", "Streams and waiting requests that follow a turn", conversations.readers
+    )
+    app.state.readiness = ReadinessChecks(
+        database=database,
+        conversations=conversations,
+        signals=signals,
+        provider=provider,
+        worker=app.state.worker,
+    )
     cancel_work = [conversations.stop_turns_of, app.state.comparison.cancel_all_of]
     accounts = open_accounts(settings, database, cancel_work=cancel_work, passwords=app.state.passwords)
     app.state.accounts = accounts
@@ -199,7 +221,7 @@ async def wind_down(app: FastAPI) -> None:
     app.state.conversations.close_readers()
 
 
-def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> None:
+def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService, turns: TurnTelemetry) -> None:
     """The services that call models."""
     settings: Settings = app.state.settings
     # Without a lasting key, a conversation has another canary after a restart: its prompts miss the cache once.
@@ -217,12 +239,19 @@ def _add_turns(app: FastAPI, conductor: Conductor, ledger: LedgerService) -> Non
     app.state.worker = None
     if settings.role is not Role.API:
         app.state.worker = TurnWorker(
-            leases=Leases(app.state.database, app.state.signals, uuid4(), seconds=settings.turn_lease_seconds),
+            leases=Leases(
+                app.state.database,
+                app.state.signals,
+                uuid4(),
+                seconds=settings.turn_lease_seconds,
+                telemetry=turns,
+            ),
             signals=app.state.signals,
             conductor=conductor,
             conversations=app.state.conversations,
             briefing=briefing,
             drain_seconds=settings.drain_seconds,
+            telemetry=turns,
         )
     app.state.chat = ChatService(
         catalog=app.state.catalog,
@@ -251,23 +280,6 @@ def _turn_limits(settings: Settings) -> TurnLimits:
         model_calls=settings.max_model_calls_per_turn,
         restarts=settings.max_restarts_per_turn,
     )
-
-
-async def healthz() -> dict[str, str]:
-    """The process answers."""
-    return {"status": "ok"}
-
-
-async def readyz(request: Request) -> dict[str, str | Mapping[str, str]]:
-    """The process can serve: its database answers.
-
-    Whether models answer is said beside it, for those called so far: `closed` is well, `open` is left alone after too
-    many failures, `half_open` is being tried again. The service is ready all the same: it says so, and much works.
-    """
-    database: Database = request.app.state.database
-    provider: Provider = request.app.state.provider
-    await database.ping()
-    return {"status": "ready", "circuits": provider.circuits.states()}
 
 
 async def _answer_problem(_request: Request, error: Exception) -> Response:

@@ -209,7 +209,7 @@ async def served(
     app: ASGIApp, before_stop: Callable[[], Awaitable[None]] | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve any application on a free port, for real, and give a client for it."""
-    # As `python -m app` has it.
+    # As `greenroom serve` has it.
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", server_header=False)
     server = _Server(config)
     task = asyncio.create_task(server.serve())
@@ -237,7 +237,7 @@ def serve() -> Serve:
     def serving(settings: Settings, **parts: Any) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
         plugins = shipped_plugins() if settings.plugins_dir == SHIPPED_PLUGINS else None
         app = create_app(settings, plugins=plugins, **parts)
-        # In this order `python -m app` stops; otherwise the server would wait for the turns.
+        # In this order `greenroom serve` stops; otherwise the server would wait for the turns.
         return served(app, before_stop=lambda: wind_down(app))
 
     return serving

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.accounts.administration import Administration
 from app.accounts.audit import AuditLog
 from app.accounts.external import ExternalSignIn
 from app.accounts.google import GoogleSignIn
@@ -113,17 +114,7 @@ def open_accounts(
     if settings.auth_mode is AuthMode.LOCAL:
         return Accounts(settings, database, None)
     keys = KeyRing.of(settings)
-    audit = AuditLog(database, now=now)
-    access_tokens = AccessTokens(keys, minutes=settings.access_token_minutes, now=now)
-    using = Collaborators(
-        database=database,
-        passwords=passwords or PasswordHasher(),
-        sessions=Sessions(database, access_tokens, audit, days=settings.refresh_token_days, now=now),
-        throttle=Throttle(database, keys, now=now),
-        audit=audit,
-        registration=settings.registration,
-        now=now,
-    )
+    using = _collaborators(settings, database, keys, passwords=passwords, now=now)
     background = Background()
     sign_ins = SignIns(
         accounts=AccountService(using, cancel_work=cancel_work),
@@ -133,6 +124,32 @@ def open_accounts(
         background=background,
     )
     return Accounts(settings, database, sign_ins)
+
+
+def open_administration(settings: Settings, database: Database, *, cancel_work: CancelWork) -> Administration:
+    """Accounts from the operator's side; `cancel_work` as above. Needs `SECRET_KEY`."""
+    return Administration(_collaborators(settings, database, KeyRing.of(settings)), cancel_work=cancel_work)
+
+
+def _collaborators(
+    settings: Settings,
+    database: Database,
+    keys: KeyRing,
+    *,
+    passwords: PasswordHasher | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> Collaborators:
+    audit = AuditLog(database, now=now)
+    access_tokens = AccessTokens(keys, minutes=settings.access_token_minutes, now=now)
+    return Collaborators(
+        database=database,
+        passwords=passwords or PasswordHasher(),
+        sessions=Sessions(database, access_tokens, audit, days=settings.refresh_token_days, now=now),
+        throttle=Throttle(database, keys, now=now),
+        audit=audit,
+        registration=settings.registration,
+        now=now,
+    )
 
 
 def _reset(settings: Settings, using: Collaborators, keys: KeyRing, background: Background) -> PasswordReset | None:

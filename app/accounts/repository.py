@@ -30,6 +30,12 @@ async def user_by_id(session: AsyncSession, user_id: UUID) -> User | None:
     return await session.get(User, user_id)
 
 
+async def users(session: AsyncSession) -> Sequence[User]:
+    """Everybody who can sign in, the newest last."""
+    query = select(User).where(col(User.email).is_not(None)).order_by(col(User.created_at), col(User.id))
+    return (await session.exec(query)).all()
+
+
 async def held_user(session: AsyncSession, user_id: UUID) -> User | None:
     """The user, whom no other transaction changes before this one ends; rows may go on being added to them."""
     return await session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)

@@ -24,6 +24,7 @@ from app.core.canary import canary_for
 from app.core.config import Settings
 from app.core.errors import GreenroomError, InternalError, NotFound, TurnInterrupted
 from app.core.signals import Signals, Topic
+from app.core.telemetry import trace_id
 from app.orchestration.catalog import Catalog
 from app.orchestration.conductor import Conductor
 from app.orchestration.events import ConductedEvent, ModelCall, TurnAnswer, UsageUpdated
@@ -246,7 +247,7 @@ class _Trial:
             technique=self.task.technique or "",
             question_set=QuestionSetPublic.of(made) if made else None,
             reply=self.answer.reply if self.answer else None,
-            problem=self.error.problem(request_id) if self.error else None,
+            problem=self.error.problem(request_id, trace_id()) if self.error else None,
             usage=usage_service.turn_usage(
                 self.calls,
                 model=self.answer.model if self.answer else self.task.model,

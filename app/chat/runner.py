@@ -27,6 +27,7 @@ from app.orchestration.events import (
     TurnRestarted,
     UsageUpdated,
 )
+from app.orchestration.telemetry import UNWATCHED, TurnTelemetry
 from app.usage.service import turn_usage
 
 DELTA_CHARACTERS, DELTA_SECONDS, DELTA_STEPS = 20, 0.15, 10
@@ -43,7 +44,16 @@ class Superseded(Exception):
 class Attempt:
     """One attempt at a turn. Writes nothing once the turn is somebody else's."""
 
-    def __init__(self, claim: Claim, *, conductor: Conductor, conversations: ConversationService) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        conductor: Conductor,
+        conversations: ConversationService,
+        telemetry: TurnTelemetry = UNWATCHED,
+    ) -> None:
+        self._telemetry = telemetry
+        self._has_shown = claim.attempt > 1
         self._claim = claim
         self._conductor = conductor
         self._conversations = conversations
@@ -59,7 +69,7 @@ class Attempt:
             GreenroomError: as `Conductor.run`.
         """
         logger.info("turn_started", model=turn.task.model, agent=turn.task.agent, attempt=self._claim.attempt)
-        conducting = asyncio.create_task(self._conductor.run(turn.task, self._events.put_nowait))
+        conducting = asyncio.create_task(self._conductor.run(turn.task, self._take))
         writer = asyncio.create_task(self._write_log())
         try:
             # The writer ends first only if it fails; then there is no use in going on.
@@ -80,17 +90,21 @@ class Attempt:
         """The turn ends with a problem."""
         claim = self._claim
         line = failed_line(
-            error, conversation_id=claim.conversation_id, turn_id=claim.turn_id, request_id=claim.request_id
+            error,
+            conversation_id=claim.conversation_id,
+            turn_id=claim.turn_id,
+            request_id=claim.request_id,
+            trace_parent=claim.trace_parent,
         )
-        await self._conversations.end_turn(claim.turn_id, TurnStatus.FAILED, line, attempt=claim.attempt)
-        self._log_end("failed", code=error.code)
+        if await self._conversations.end_turn(claim.turn_id, TurnStatus.FAILED, line, attempt=claim.attempt):
+            self._ended(TurnStatus.FAILED, code=error.code)
 
     async def cancelled(self) -> None:
         """Somebody stopped the turn."""
         claim = self._claim
         line = log_line(TurnCancelled(claim.turn_id))
-        await self._conversations.end_turn(claim.turn_id, TurnStatus.CANCELLED, line, attempt=claim.attempt)
-        self._log_end("cancelled")
+        if await self._conversations.end_turn(claim.turn_id, TurnStatus.CANCELLED, line, attempt=claim.attempt):
+            self._ended(TurnStatus.CANCELLED)
 
     async def _complete(self, turn: BriefedTurn, answer: TurnAnswer) -> None:
         claim = self._claim
@@ -110,7 +124,13 @@ class Attempt:
         line = log_line(TurnCompleted(reply.model_dump(mode="json")))
         if not await self._conversations.complete_turn(claim.turn_id, answer, line, attempt=claim.attempt):
             raise Superseded
-        self._log_end("completed", agent=answer.agent, handoffs=len(answer.handoffs))
+        self._ended(TurnStatus.COMPLETED, agent=answer.agent, handoffs=len(answer.handoffs))
+
+    def _take(self, event: ConductedEvent) -> None:
+        if not self._has_shown:
+            self._has_shown = True
+            self._telemetry.shown_first(started_at=self._claim.started_at)
+        self._events.put_nowait(event)
 
     async def _write_log(self) -> None:
         async for events in batches(self._events):
@@ -125,11 +145,14 @@ class Attempt:
             if not await self._conversations.append(self._claim.turn_id, lines, attempt=self._claim.attempt):
                 raise Superseded
 
-    def _log_end(self, status: str, **fields: object) -> None:
+    def _ended(self, status: TurnStatus, *, code: str = "", **fields: object) -> None:
+        self._telemetry.attempt_ended(status, started_at=self._claim.started_at, code=code)
+        if code:
+            fields["code"] = code
         usage = turn_usage(self._calls, model="")
         logger.info(
             "turn_ended",
-            status=status,
+            status=status.value,
             duration_ms=self._duration_ms(),
             model_calls=usage.model_calls,
             input_tokens=usage.input_tokens,

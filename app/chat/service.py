@@ -24,6 +24,7 @@ from app.conversations.schemas import TurnPublic
 from app.conversations.service import ConversationService
 from app.conversations.turn_log import LoggedEvent, ReaderCheck
 from app.core.errors import BudgetExhausted, NotFound, NotReady, RateLimited, TurnInterrupted, TurnNotRunning
+from app.core.telemetry import trace_parent
 from app.orchestration.catalog import Catalog
 from app.providers.base import Provider
 from app.usage.ledger import LedgerService
@@ -179,4 +180,5 @@ class ChatService:
             interviewer=interviewer_of(request),
             request=kept_request(request),
             request_id=structlog.contextvars.get_contextvars().get("request_id"),
+            trace_parent=trace_parent(),
         )

@@ -1,6 +1,7 @@
 """Takes turns that wait for somebody to run them, on whichever server they were opened, and runs them here."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from enum import Enum, auto
@@ -16,6 +17,7 @@ from app.conversations.service import ConversationService
 from app.core.errors import GreenroomError, InternalError, NotFound, NotReady
 from app.core.signals import Signals, Topic
 from app.orchestration.conductor import Conductor
+from app.orchestration.telemetry import TurnTelemetry
 
 POLL_SECONDS = 1.0
 """How often a worker looks by itself: for turns whose worker died, of which nobody tells."""
@@ -57,7 +59,9 @@ class TurnWorker:
         conversations: ConversationService,
         briefing: Briefing,
         drain_seconds: float,
+        telemetry: TurnTelemetry,
     ) -> None:
+        self._telemetry = telemetry
         self._leases = leases
         self._conductor = conductor
         self._conversations = conversations
@@ -71,6 +75,7 @@ class TurnWorker:
         self._lock = asyncio.Lock()
         self._failing: set[str] = set()
         """Steps for which the database was away: one that only reads may find it where one that writes does not."""
+        self._looked_at = time.monotonic()
         self._loops: list[asyncio.Task[None]] = []
         """Taking and holding."""
         signals.subscribe(Topic.WORK, lambda _: self._work.set())
@@ -84,6 +89,10 @@ class TurnWorker:
             asyncio.create_task(self._take_turns(), name="take-turns"),
             asyncio.create_task(self._hold_turns(), name="hold-turns"),
         ]
+
+    def quiet_seconds(self) -> float:
+        """How long ago this worker last looked for turns, with success or without."""
+        return time.monotonic() - self._looked_at
 
     async def stop(self) -> None:
         """Take no more turns, let those that run end for a while, and leave the rest to another attempt."""
@@ -110,6 +119,7 @@ class TurnWorker:
     async def _take_turns(self) -> None:
         while not self._is_stopping.is_set():
             self._work.clear()
+            self._looked_at = time.monotonic()
             if not await self._tried(self._take_some):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
@@ -171,10 +181,20 @@ class TurnWorker:
 
     async def _run(self, running: _Running) -> None:
         claim = running.claim
-        attempt = Attempt(claim, conductor=self._conductor, conversations=self._conversations)
-        with structlog.contextvars.bound_contextvars(
-            request_id=claim.request_id, conversation_id=str(claim.conversation_id), turn_id=str(claim.turn_id)
+        with (
+            structlog.contextvars.bound_contextvars(
+                request_id=claim.request_id, conversation_id=str(claim.conversation_id), turn_id=str(claim.turn_id)
+            ),
+            self._telemetry.attempt(
+                turn_id=claim.turn_id,
+                conversation_id=claim.conversation_id,
+                number=claim.attempt,
+                parent=claim.trace_parent,
+            ),
         ):
+            attempt = Attempt(
+                claim, conductor=self._conductor, conversations=self._conversations, telemetry=self._telemetry
+            )
             try:
                 await self._end_well(running, attempt)
             except NotReady as error:

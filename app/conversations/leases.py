@@ -5,7 +5,8 @@ names theirs in the same transaction; so a worker that was paused and replaced c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -19,6 +20,7 @@ from app.core.database import Database
 from app.core.errors import TurnInterrupted
 from app.core.signals import Signals, Topic
 from app.orchestration.events import RestartReason, TurnRestarted
+from app.orchestration.telemetry import UNWATCHED, TurnTelemetry
 from app.usage import service as usage_service
 
 MAX_LOSSES = 5
@@ -39,12 +41,25 @@ class Claim:
     owner_id: UUID
     request_id: str | None
     """Of the request that started it."""
+    trace_parent: str | None = field(compare=False)
+    """Likewise."""
+    started_at: datetime = field(compare=False)
+    """When the candidate sent the message."""
 
 
 class Leases:
     """The leases of one worker."""
 
-    def __init__(self, database: Database, signals: Signals, worker_id: UUID, *, seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        signals: Signals,
+        worker_id: UUID,
+        *,
+        seconds: float,
+        telemetry: TurnTelemetry = UNWATCHED,
+    ) -> None:
+        self._telemetry = telemetry
         self._database = database
         self._signals = signals
         self._worker_id = worker_id
@@ -96,8 +111,15 @@ class Leases:
             turn.status, turn.finished_at = TurnStatus.FAILED, now
             turn.worker_id = turn.leased_until = None
             error = TurnInterrupted(f"The server stopped {MAX_LOSSES} times while this turn ran. Send it again.")
-            line = failed_line(error, conversation_id=turn.conversation_id, turn_id=turn.id, request_id=turn.request_id)
+            line = failed_line(
+                error,
+                conversation_id=turn.conversation_id,
+                turn_id=turn.id,
+                request_id=turn.request_id,
+                trace_parent=turn.trace_parent,
+            )
             await repository.append_event(session, turn.id, *line, at=now)
+            self._telemetry.ended(TurnStatus.FAILED, started_at=turn.started_at, code=error.code)
             return None
         turn.attempt += 1
         turn.worker_id = self._worker_id
@@ -109,4 +131,6 @@ class Leases:
 
 
 def _claim_of(turn: Turn) -> Claim:
-    return Claim(turn.id, turn.attempt, turn.conversation_id, turn.owner_id, turn.request_id)
+    return Claim(
+        turn.id, turn.attempt, turn.conversation_id, turn.owner_id, turn.request_id, turn.trace_parent, turn.started_at
+    )

@@ -83,6 +83,8 @@ class Turn(SQLModel, table=True):
     the message, stand there. With both, any process can run the turn."""
     request_id: str | None = Field(default=None, sa_type=String(64))
     """Of the request that started the turn, so that a problem can be found in the log."""
+    trace_parent: str | None = Field(default=None, sa_type=String(55))
+    """Of the same request (W3C Trace Context): every attempt, on whichever server, belongs to its trace."""
     worker_id: UUID | None = None
     """The worker that runs it; null while it waits for one."""
     leased_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -16,6 +16,7 @@ from app.conversations.models import Conversation, Message, MessageRole, Turn, T
 from app.conversations.turn_log import failed_line, log_line
 from app.core.clock import utc_now
 from app.core.errors import GreenroomError, IdempotencyConflict
+from app.core.telemetry import trace_id_of
 from app.orchestration.events import TurnStarted
 from app.orchestration.questions import QuestionSet
 
@@ -40,6 +41,7 @@ class TurnOpening:
     request: Mapping[str, Any] = field(default_factory=dict)
     """What it asks of this turn alone, ready for JSON."""
     request_id: str | None = None
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,16 +132,18 @@ async def store_turn(
         request_hash=opening.request_hash,
         request=dict(opening.request),
         request_id=opening.request_id,
+        trace_parent=opening.trace_parent,
         started_at=now,
         finished_at=now if refusal else None,
     )
     session.add(turn)
     await session.flush()
     repository.add_message(session, turn=turn, role=MessageRole.USER, text=opening.message, agent=None, at=now)
-    lines = [log_line(TurnStarted(conversation_id=conversation.id, turn_id=turn.id))]
+    lines = [log_line(TurnStarted(conversation.id, turn.id, trace_id_of(opening.trace_parent)))]
     if refusal is not None:
         ids = {"conversation_id": conversation.id, "turn_id": turn.id}
-        lines.append(failed_line(refusal, **ids, request_id=opening.request_id))
+        parent = opening.trace_parent
+        lines.append(failed_line(refusal, **ids, request_id=opening.request_id, trace_parent=parent))
     rows = [(turn.id, seq, *line) for seq, line in enumerate(lines, start=1)]
     await repository.add_events(session, rows, at=now)
     return turn

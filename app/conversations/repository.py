@@ -22,6 +22,7 @@ from app.conversations.models import (
     TurnStatus,
 )
 from app.core.clock import utc_now
+from app.core.database import UtcDateTime
 from app.orchestration.events import QuestionReady, TextDelta, UsageUpdated
 from app.orchestration.questions import Question, QuestionSet
 
@@ -151,6 +152,17 @@ def _is_waiting(session: AsyncSession) -> ColumnElement[bool]:
 async def is_any_waiting(session: AsyncSession) -> bool:
     """Whether a turn waits for a worker, or has a dead one."""
     return (await session.exec(select(Turn.id).where(_is_waiting(session)).limit(1))).first() is not None
+
+
+async def count_waiting(session: AsyncSession) -> int:
+    """How many turns wait for somebody to run them."""
+    return (await session.exec(select(func.count()).select_from(Turn).where(_is_waiting(session)))).one()
+
+
+async def waiting_since(session: AsyncSession) -> datetime | None:
+    """Since when the turn has waited that waits longest: since its start, or since the lease of its worker ran out."""
+    since = func.coalesce(col(Turn.leased_until), col(Turn.started_at), type_=UtcDateTime)
+    return (await session.exec(select(func.min(since, type_=UtcDateTime)).where(_is_waiting(session)))).one()
 
 
 async def lock_waiting(session: AsyncSession, *, limit: int) -> Sequence[Turn]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from app.bank.questions import ExperienceLevel
 from app.conversations.models import MessageRole, Turn, TurnStatus
 from app.core.schemas import Shown
+from app.core.telemetry import trace_id_of
 from app.orchestration.questions import Question
 from app.usage.schemas import Usage
 
@@ -77,14 +78,15 @@ class TurnPublic(BaseModel):
     model: str
     started_at: datetime
     finished_at: datetime | None
+    trace_id: Annotated[str | None, Field(description="Logs and traces of the turn have it")] = None
     reply: Annotated[dict[str, Any] | None, Field(description="The reply of `POST /chat`, once completed")] = None
     problem: Annotated[dict[str, Any] | None, Field(description="The problem document, if it failed")] = None
 
     @classmethod
     def of(cls, row: Turn, *, reply: dict[str, Any] | None, problem: dict[str, Any] | None) -> Self:
         """The turn as the API shows it."""
-        fields = {name: getattr(row, name) for name in cls.model_fields if name not in {"reply", "problem"}}
-        return cls(**fields, reply=reply, problem=problem)
+        made = {"trace_id": trace_id_of(row.trace_parent), "reply": reply, "problem": problem}
+        return cls(**{name: getattr(row, name) for name in cls.model_fields if name not in made}, **made)
 
 
 class TurnRecord(Shown):

@@ -32,6 +32,7 @@ from app.core.errors import GreenroomError, NotFound, TurnInProgress
 from app.core.signals import Signals, Topic
 from app.orchestration.events import TurnAnswer, TurnCancelled
 from app.orchestration.questions import QuestionSet
+from app.orchestration.telemetry import UNWATCHED, TurnTelemetry
 from app.usage import service as usage_service
 from app.usage.schemas import ModelCallPublic, Usage
 
@@ -56,7 +57,8 @@ class FoundQuestionSet:
 class ConversationService:
     """Threads, turns, logs and question sets."""
 
-    def __init__(self, database: Database, signals: Signals) -> None:
+    def __init__(self, database: Database, signals: Signals, telemetry: TurnTelemetry = UNWATCHED) -> None:
+        self._telemetry = telemetry
         self._database = database
         self._signals = signals
         self._log = TurnLog(database, signals)
@@ -89,13 +91,15 @@ class ConversationService:
                 await self._refuse_second_turn(session, conversation)
                 turn = await store_turn(session, conversation, opening, refusal)
                 await self._signals.send(session, Topic.WORK, turn.id)
-                return OpenedTurn(turn_id=turn.id, conversation_id=conversation.id)
         except IntegrityError as error:
             # Somebody was quicker: with the same key, or with another turn in this conversation.
             async with self._database.reading() as session:
                 if (known := await known_turn(session, opening)) is not None:
                     return known
             raise TurnInProgress("Wait for the running turn to end, or cancel it.") from error
+        if refusal is not None:
+            self._telemetry.ended(TurnStatus.FAILED, started_at=turn.started_at, code=refusal.code)
+        return OpenedTurn(turn_id=turn.id, conversation_id=conversation.id)
 
     async def known_turn(self, opening: TurnOpening) -> UUID | None:
         """The turn that was started under the opening's idempotency key, or None.
@@ -215,7 +219,11 @@ class ConversationService:
                 async with asyncio.timeout(STOP_SECONDS):
                     async for _ in self._log.follow(turn_id):
                         pass
-        await self.end_turn(turn_id, TurnStatus.CANCELLED, log_line(TurnCancelled(turn_id)), attempt=None)
+        if await self.end_turn(turn_id, TurnStatus.CANCELLED, log_line(TurnCancelled(turn_id)), attempt=None):
+            async with self._database.reading() as session:
+                turn = await repository.get_turn(session, turn_id)
+            if turn is not None:
+                self._telemetry.ended(TurnStatus.CANCELLED, started_at=turn.started_at)
 
     async def stop_turns_of(self, owner_id: UUID) -> None:
         """Stop whatever runs for the user, on every server."""
@@ -253,6 +261,21 @@ class ConversationService:
         async with self._database.reading() as session:
             _found_turn(await repository.owned(session, Turn, turn_id, owner_id=owner_id))
         return self._log.follow(turn_id, after=after, check=check)
+
+    async def waiting(self) -> int:
+        """How many turns wait for a worker, on all servers."""
+        async with self._database.reading() as session:
+            return await repository.count_waiting(session)
+
+    async def longest_wait_seconds(self) -> float:
+        """Since when the turn has waited that waits longest; 0 when none does."""
+        async with self._database.reading() as session:
+            since = await repository.waiting_since(session)
+        return 0 if since is None else max((utc_now() - since).total_seconds(), 0)
+
+    async def readers(self) -> int:
+        """How many streams and waiting requests follow a turn here."""
+        return self._log.readers
 
     def close_readers(self) -> None:
         """Send away whoever follows a turn that goes on: this server stops."""

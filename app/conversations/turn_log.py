@@ -21,6 +21,7 @@ from app.core.database import Database, after_commit
 from app.core.errors import GreenroomError, NotReady, TurnInterrupted
 from app.core.finishing import finished
 from app.core.signals import Signals, Topic
+from app.core.telemetry import trace_id_of
 from app.orchestration.events import (
     TERMINAL_KINDS,
     AgentActive,
@@ -70,8 +71,8 @@ def log_line(
     """The event as a line of the log. A `UsageUpdated` has none of its own: its line is the sum so far."""
     data: dict[str, Any]
     match event:
-        case TurnStarted(conversation_id=conversation_id, turn_id=turn_id):
-            data = {"conversation_id": str(conversation_id), "turn_id": str(turn_id)}
+        case TurnStarted(conversation_id=conversation_id, turn_id=turn_id, trace_id=trace_id):
+            data = {"conversation_id": str(conversation_id), "turn_id": str(turn_id), "trace_id": trace_id}
         case AgentActive(agent=agent, source=source):
             data = {"agent": agent, "from": source}
         case TurnRestarted(reason=reason, model=model, attempt=attempt):
@@ -82,17 +83,19 @@ def log_line(
             data = {"text": text}
         case TurnCompleted(reply=reply):
             data = dict(reply)
-        case TurnFailed(error=error, request_id=request_id):
-            data = error.problem(request_id)
+        case TurnFailed(error=error, request_id=request_id, trace_id=trace_id):
+            data = error.problem(request_id, trace_id)
         case TurnCancelled(turn_id=turn_id):
             data = {"turn_id": str(turn_id)}
     return event.kind, data
 
 
-def failed_line(error: GreenroomError, *, conversation_id: UUID, turn_id: UUID, request_id: str | None) -> LogLine:
+def failed_line(
+    error: GreenroomError, *, conversation_id: UUID, turn_id: UUID, request_id: str | None, trace_parent: str | None
+) -> LogLine:
     """The last line of the log of a turn that failed."""
     error.kept = {"conversation_id": str(conversation_id), "turn_id": str(turn_id)}
-    return log_line(TurnFailed(error, request_id))
+    return log_line(TurnFailed(error, request_id, trace_id_of(trace_parent)))
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,11 @@ class TurnLog:
         self._writing = asyncio.Lock()
         self._is_closed = False
         signals.subscribe(Topic.LOG, self._wake)
+
+    @property
+    def readers(self) -> int:
+        """How many there are, here."""
+        return sum(map(len, self._readers.values()))
 
     def close(self) -> None:
         """The server stops: readers are to go on elsewhere."""

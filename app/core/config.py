@@ -1,6 +1,7 @@
 """Settings: the environment or `.env`, read once and passed on. The README's table is checked against this file."""
 
 import json
+import os
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator, validate_email
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
@@ -212,6 +214,9 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(524_288, ge=1024, description="Largest request body")
 
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for `/metrics`, which with `accounts` is there only with one"
+    )
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`")
     debug: bool = Field(default=False, description="Log at `DEBUG`, and the text of errors, which may quote people")
@@ -254,7 +259,7 @@ class Settings(BaseSettings):
     def _split_keys(cls, value: object) -> object:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
 
-    @field_validator("secret_key", "previous_secret_keys")
+    @field_validator("secret_key", "previous_secret_keys", "metrics_token")
     @classmethod
     def _strong_keys(cls, value: SecretStr | tuple[SecretStr, ...] | None) -> SecretStr | tuple[SecretStr, ...] | None:
         keys = (value,) if isinstance(value, SecretStr) else value or ()
@@ -386,3 +391,10 @@ def async_database_url(database_url: str) -> URL:
             query["ssl"] = query.pop("sslmode")
         return url.set(drivername="postgresql+asyncpg", query=query)
     raise ValueError(f"{backend} is not supported")
+
+
+def take_standard_variables(env_file: Path) -> None:
+    """Let lines of `.env` that begin with `OTEL_` count as the environment's, where OpenTelemetry looks for them."""
+    for name, value in dotenv_values(env_file).items():
+        if name.startswith("OTEL_") and value:
+            os.environ.setdefault(name, value)

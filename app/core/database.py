@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +10,8 @@ from typing import Any
 
 import asyncpg
 from alembic.config import Config
-from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, BigInteger, Connection, DateTime, Dialect, Numeric, event, inspect, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -24,6 +25,7 @@ from alembic import command
 from app.core.config import REPOSITORY_ROOT
 from app.core.errors import NotReady
 
+VERSION_TABLE = "alembic_version"
 NANO = Decimal("0.000000001")
 POSTGRESQL_PORT = 5432
 CONNECTIONS, MORE_CONNECTIONS = 10, 10
@@ -211,6 +213,24 @@ class Database:
         else:
             async with self.reading() as session:
                 await session.exec(text("SELECT 1"))  # type: ignore[call-overload]  # likewise
+
+    async def revision(self) -> str | None:
+        """The migration that the database is at; None for one that has never been migrated.
+
+        Raises:
+            NotReady: it does not answer.
+        """
+        with _not_ready():
+            async with self._slot(), self.engine.connect() as connection:
+                if not await connection.run_sync(lambda found: inspect(found).has_table(VERSION_TABLE)):
+                    return None
+                found = (await connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))).scalar()  # noqa: S608 - a constant
+                return str(found) if found else None
+
+    def known_revisions(self) -> Sequence[str]:
+        """The migrations of this version of the service, the newest last."""
+        script = ScriptDirectory.from_config(alembic_config(self.url))
+        return [revision.revision for revision in script.walk_revisions()][::-1]
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision. Safe with several replicas: one migrates, the others wait."""

@@ -36,6 +36,7 @@ from app.core.errors import (
 )
 from app.core.hosts import host_name, is_listed, is_loopback, origin
 from app.core.middleware import REQUEST_ID_HEADER, BodyLimit, RequestContext, problem_response
+from app.core.telemetry import QUIET_PATHS, Telemetry
 
 SECURITY_HEADERS = {
     # The API answers data, which nothing may load, run, frame or submit. Pages bring a policy of their own.
@@ -60,14 +61,14 @@ HSTS = "max-age=31536000"
 """A year, and this host alone: what its neighbours speak is not ours to say."""
 
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID")
+CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent")
 CORS_RESPONSE_HEADERS = (REQUEST_ID_HEADER, "Retry-After", "RateLimit", "RateLimit-Policy")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OTHER_SITES = frozenset({"cross-site", "same-site"})
 
 
-def add_edge(app: Starlette, settings: Settings) -> None:
+def add_edge(app: Starlette, settings: Settings, telemetry: Telemetry) -> None:
     """Put the layers of this module around the application, as the settings say."""
     # The last one added is the outermost.
     app.add_middleware(HeadAsGet)
@@ -77,8 +78,9 @@ def add_edge(app: Starlette, settings: Settings) -> None:
     if settings.auth_mode is AuthMode.LOCAL:
         app.add_middleware(HostCheck, names=())
     elif settings.allowed_hosts:
-        app.add_middleware(HostCheck, names=settings.allowed_hosts)
-    app.add_middleware(RequestContext)
+        # Probes and scrapers ask by address.
+        app.add_middleware(HostCheck, names=settings.allowed_hosts, but_for=QUIET_PATHS)
+    app.add_middleware(RequestContext, telemetry=telemetry)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -135,14 +137,16 @@ class HostCheck(_Gate):
     listens there. Its requests still carry that name.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str], *, but_for: Collection[str] = ()) -> None:
         super().__init__(app)
         self.names = names
+        self.but_for = but_for
+        """Paths that answer to any name."""
 
     def refusal(self, scope: Scope) -> GreenroomError | None:
         """A `MisdirectedRequest` unless the host is known; a request without one is none of a browser's."""
         host = host_name(Headers(scope=scope).get("host", ""))
-        if is_loopback(host) or is_listed(host, self.names):
+        if is_loopback(host) or is_listed(host, self.names) or scope["path"] in self.but_for:
             return None
         return MisdirectedRequest(
             "The service answers to other host names than this one; with accounts, ALLOWED_HOSTS lists them."

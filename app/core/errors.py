@@ -52,6 +52,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "detail": {"type": "string"},
         "code": {"type": "string"},
         "request_id": {"type": ["string", "null"], "description": "The server's log has its lines under this id"},
+        "trace_id": {"type": ["string", "null"], "description": "Log lines and spans of the same work have it, too"},
         "errors": {
             "type": "array",
             "description": "Each field that has to change",
@@ -65,7 +66,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "conversation_id": {"type": "string", "format": "uuid", "description": "Where the message is kept"},
         "turn_id": {"type": "string", "format": "uuid"},
     },
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "required": ["type", "title", "status", "detail", "code", "request_id", "trace_id"],
 }
 """As a JSON schema; every answer that is not a success keeps to it."""
 
@@ -94,7 +95,7 @@ class GreenroomError(Exception):
         self.headers = {"WWW-Authenticate": self.challenge} if self.challenge else {}
         """Further fields for the answer's head."""
 
-    def problem(self, request_id: str | None = None) -> dict[str, Any]:
+    def problem(self, request_id: str | None = None, trace_id: str | None = None) -> dict[str, Any]:
         """The problem document, ready for JSON."""
         document: dict[str, Any] = {
             "type": f"urn:greenroom:problem:{self.code}",
@@ -103,6 +104,7 @@ class GreenroomError(Exception):
             "detail": f"{self.detail} Your message is kept." if self.kept else self.detail,
             "code": self.code,
             "request_id": request_id,
+            "trace_id": trace_id,
             **self.kept,
         }
         if self.errors is not None:

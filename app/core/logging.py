@@ -15,6 +15,7 @@ import structlog
 from structlog.typing import EventDict, ExcInfo
 
 from app.core.config import LogFormat, Settings
+from app.core.telemetry import span_id, trace_id
 
 # These hold what people wrote, or the whole of what a model said.
 TALKATIVE_LOGGERS = (
@@ -38,6 +39,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace,
     ]
     structlog.configure(
         processors=[
@@ -72,6 +74,12 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Seven lines at every start-up about what alembic is made of.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+
+
+def _add_trace(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    if (found := trace_id()) is not None:
+        event["trace_id"], event["span_id"] = found, span_id()
+    return event
 
 
 def _place_for_message(_logger: Any, _method: str, event: EventDict) -> EventDict:

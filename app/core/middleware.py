@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import PROBLEM_MEDIA_TYPE, BodyTooLarge, GreenroomError, InternalError, RequestTimeout
+from app.core.telemetry import QUIET_PATHS, Telemetry, trace_id
 
 REQUEST_ID_HEADER = "X-Request-ID"
 REQUEST_ID_CHARACTERS = 64
@@ -29,7 +31,7 @@ def problem_response(error: GreenroomError) -> JSONResponse:
     wait = error.retry_after_seconds
     headers = {} if wait is None else {"Retry-After": str(wait)}
     return JSONResponse(
-        error.problem(request_id),
+        error.problem(request_id, trace_id()),
         status_code=error.status,
         media_type=PROBLEM_MEDIA_TYPE,
         headers=headers | error.headers,
@@ -37,17 +39,19 @@ def problem_response(error: GreenroomError) -> JSONResponse:
 
 
 class RequestContext:
-    """Gives every request an id, binds it to the log, and writes one line when the request is over."""
+    """Gives every request an id and a span, binds both to the log, and writes one line when the request is over."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
         self.app = app
+        self.telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers.get(REQUEST_ID_HEADER))
         started = time.monotonic()
         status = 0
 
@@ -55,10 +59,14 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                answered(status)
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            self.telemetry.request(scope, headers.get("traceparent")) as answered,
+        ):
             try:
                 await self.app(scope, receive, send_with_id)
             except Exception as error:
@@ -67,7 +75,9 @@ class RequestContext:
                     detail = "This is our fault; the server's log has the cause under the request id."
                     await problem_response(InternalError(detail))(scope, receive, send_with_id)
             finally:
-                logger.info(
+                # Probes and scrapers come every few seconds, and would fill the log.
+                is_quiet = scope["path"] in QUIET_PATHS and status == HTTPStatus.OK
+                (logger.debug if is_quiet else logger.info)(
                     "request",
                     method=scope["method"],
                     path=_printable(scope["path"]),

@@ -58,6 +58,7 @@ class Signals:
         self._server_id = uuid4().hex
         """Our own signals come back to us, when they have been delivered already."""
         self._listening: asyncio.Task[None] | None = None
+        self._is_connected = False
 
     def subscribe(self, topic: Topic, listener: Listener) -> None:
         """Let the listener hear every signal of the topic."""
@@ -75,6 +76,11 @@ class Signals:
                 self._deliver(topic, subject)
 
         after_commit(session, deliver)
+
+    @property
+    def are_heard(self) -> bool:
+        """Whether there is a connection that others' signals come by; on SQLite there are no others."""
+        return self._database.is_embedded or self._is_connected
 
     async def start(self) -> None:
         """Listen to the other servers; connected when this returns."""
@@ -108,11 +114,14 @@ class Signals:
                     driver: Any = (await connection.get_raw_connection()).driver_connection
                     await driver.add_listener(CHANNEL, self._hear)
                     connected.set()
+                    self._is_connected = True
                     for topic in Topic:
                         self._deliver(topic, None)
                     await _until_broken(driver)
             except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 logger.warning("signals_lost", error=type(error).__name__)
+            finally:
+                self._is_connected = False
             await asyncio.sleep(RECONNECT_SECONDS)
 
 

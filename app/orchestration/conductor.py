@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from opentelemetry.trace import NoOpTracerProvider
 from semantic_kernel.agents import HandoffOrchestration
 from semantic_kernel.agents.orchestration.orchestration_base import OrchestrationResult
 from semantic_kernel.agents.runtime import InProcessRuntime
@@ -20,6 +21,7 @@ from app.orchestration.context import opening_messages
 from app.orchestration.events import TurnAnswer
 from app.orchestration.order import plan_order
 from app.orchestration.technique import run_technique
+from app.orchestration.telemetry import UNWATCHED, TurnTelemetry
 from app.orchestration.turn import Emit, TurnLimits, TurnState, TurnTask
 from app.providers.base import Provider
 from plugins.cost.prices import NO_OVERRIDES, PriceOverride
@@ -36,11 +38,14 @@ class Conductor:
         provider: Provider,
         limits: TurnLimits,
         prices: Mapping[str, PriceOverride] = NO_OVERRIDES,
+        *,
+        telemetry: TurnTelemetry = UNWATCHED,
     ) -> None:
         self._catalog = catalog
         self._provider = provider
         self._limits = limits
         self._prices = prices
+        self._telemetry = telemetry
 
     async def run(self, task: TurnTask, emit: Emit) -> TurnAnswer:
         """Carry out the turn and return what it came to; `emit` gets every event on the way, at once and in order.
@@ -75,7 +80,18 @@ class Conductor:
 
     async def _carry_out(self, task: TurnTask, emit: Emit, work: Callable[[TurnState], Awaitable[None]]) -> TurnAnswer:
         """Do the work, again where an answer broke off or another model stands in, all within the turn's limits."""
-        state = TurnState(task, provider=self._provider, limits=self._limits, emit=emit, prices=self._prices)
+        with self._telemetry.watching(emit) as watched:
+            state = TurnState(
+                task,
+                provider=self._provider,
+                limits=self._limits,
+                emit=watched,
+                prices=self._prices,
+                records_content=self._telemetry.records_content,
+            )
+            return await self._to_its_end(state, work)
+
+    async def _to_its_end(self, state: TurnState, work: Callable[[TurnState], Awaitable[None]]) -> TurnAnswer:
         async with _within(state):
             while True:
                 try:
@@ -93,7 +109,8 @@ class Conductor:
             members=list(build_agents(self._catalog, state)), handoffs=build_handoffs(self._catalog)
         )
         # One runtime per turn: a shared one keeps every turn's actors and subscriptions.
-        runtime = InProcessRuntime()
+        # Its own spans are one for each message between actors, which nobody could read a turn in.
+        runtime = InProcessRuntime(tracer_provider=NoOpTracerProvider())
         runtime.start()
         result: OrchestrationResult[Any] | None = None
         try:

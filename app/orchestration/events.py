@@ -13,6 +13,7 @@ from uuid import UUID
 from app.bank.questions import ExperienceLevel
 from app.core.errors import GreenroomError
 from app.orchestration.questions import Question, QuestionSet
+from app.providers.metered import NO_FACTS, CallFacts
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class ModelCall:
     cost_usd: Decimal | None
     """None where the price of the model is unknown."""
     duration_ms: int
+    facts: CallFacts = NO_FACTS
+
+    def booked(self) -> dict[str, Any]:
+        """What a row of the ledger has of it."""
+        return {name: value for name, value in vars(self).items() if name != "facts"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ class TurnStarted:
     kind: ClassVar = "turn.started"
     conversation_id: UUID
     turn_id: UUID
+    trace_id: str | None = None
+    """Of everything that is done about the turn."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,7 @@ class TurnFailed:
     error: GreenroomError
     request_id: str | None = None
     """The request that waited for the turn, or None where there is none any more."""
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True)

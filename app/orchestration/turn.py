@@ -147,8 +147,10 @@ class TurnState:
         limits: TurnLimits,
         emit: Emit,
         prices: Mapping[str, PriceOverride] = NO_OVERRIDES,
+        records_content: bool = False,
     ) -> None:
         self.task = task
+        self.records_content = records_content
         self.prices = prices
         self.provider = provider
         self.limits = limits
@@ -218,7 +220,14 @@ class TurnState:
             reason, restarts_left = RestartReason.ANSWER_BROKEN_OFF, restarts_left - 1
         else:
             return None
-        fresh = TurnState(task, provider=self.provider, limits=self.limits, emit=self.emit, prices=self.prices)
+        fresh = TurnState(
+            task,
+            provider=self.provider,
+            limits=self.limits,
+            emit=self.emit,
+            prices=self.prices,
+            records_content=self.records_content,
+        )
         fresh.deadline, fresh.silence, fresh.restarts_left = self.deadline, self.silence, restarts_left
         fresh.emit(TurnRestarted(reason, task.model))
         fresh._touch()
@@ -356,6 +365,7 @@ class TurnState:
             is_complete=call.is_complete,
             cost_usd=price_usd(self.task.model, tokens, provider=self.provider.name, overrides=self.prices),
             duration_ms=call.duration_ms,
+            facts=call.facts,
         )
         await self._settle(booking, measured)
         if call.is_complete and not self._has_tool_call:

@@ -1,6 +1,6 @@
 """What every chat-completion back-end offers, whichever company or engine is behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,6 +66,14 @@ class Provider(Protocol):
         self, model: str, sampling: Sampling, *, has_tools: bool, output_schema: Mapping[str, Any] | None = None
     ) -> PromptExecutionSettings:
         """Request settings that hold only what this model accepts; `output_schema` is a strict JSON schema."""
+        ...
+
+    async def served_models(self) -> Sequence[str]:
+        """Ask the back-end which models it has, which also tells whether it is there and takes the key.
+
+        Raises:
+            ProviderError, ProviderUnavailable: it is not, or does not.
+        """
         ...
 
     async def close(self) -> None:

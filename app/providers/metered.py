@@ -8,9 +8,9 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import structlog
@@ -22,14 +22,52 @@ from semantic_kernel.contents import ChatHistory, StreamingChatMessageContent
 from semantic_kernel.contents.utils.finish_reason import FinishReason
 from typing_extensions import override
 
-from app.core.errors import AnswerBrokenOff, AnswerTooLong, ContentFiltered, OutputWithheld, ProviderUnavailable
+from app.core.errors import (
+    AnswerBrokenOff,
+    AnswerTooLong,
+    ContentFiltered,
+    OutputWithheld,
+    ProviderUnavailable,
+    TurnTimeout,
+)
 from app.core.tokens import estimated_tokens
 from app.providers.circuit import Circuit, Passage
 from app.providers.failures import BROKEN_OFF, FILTERED, Failure, costs_nothing, provider_failure
 from app.providers.output import CanaryFound, Messages, OutputGuard, WholeCalls, contents, with_instruction
 from app.providers.retries import Retries
 
+CANCELLED = "cancelled"
+"""The error code of a call that was stopped."""
+
 logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class CallContent:
+    """What a call said, both ways."""
+
+    sent: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The messages, as the provider gets them."""
+    answered: str = field(repr=False)
+    """Text and tool calls, as far as they came."""
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """What is watched of a call but not booked."""
+
+    retry: int = 0
+    """0 for the first attempt."""
+    first_piece_ms: int | None = None
+    """Until the first piece of the answer; None where there was none."""
+    finish_reason: str | None = None
+    error_code: str | None = None
+    """Of a call that failed: the code of its problem, or `cancelled`."""
+    content: CallContent | None = None
+    """Only where it is asked for."""
+
+
+NO_FACTS = CallFacts()
 
 
 @dataclass(frozen=True)
@@ -48,6 +86,7 @@ class MeasuredCall:
     duration_ms: int
     is_length_stop: bool = False
     """The answer ends where the model's limit of length was, with something of use before it."""
+    facts: CallFacts = NO_FACTS
 
 
 @dataclass(frozen=True)
@@ -60,6 +99,8 @@ class CallPlan:
     """An estimate of the same, for a call whose usage the provider does not tell."""
     max_output_tokens: int | None
     """The maximum that the request sets."""
+    messages: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """What is sent, without tools and schema."""
 
 
 class CallObserver(Protocol):
@@ -88,6 +129,11 @@ class CallObserver(Protocol):
     @property
     def has_lost_patience(self) -> bool:
         """Whether the call is being stopped because the model said nothing for too long."""
+        ...
+
+    @property
+    def records_content(self) -> bool:
+        """Whether to keep what the call says, for its span."""
         ...
 
 
@@ -140,7 +186,9 @@ class MeteredChatCompletion(ChatCompletionClientBase):
         plan = _plan(self.inner, marked, settings)
         for retry in itertools.count():
             try:
-                async with aclosing(self._attempt(plan, marked, settings, function_invoke_attempt)) as attempt:
+                async with aclosing(
+                    self._attempt(plan, marked, settings, function_invoke_attempt, retry=retry)
+                ) as attempt:
                     async for messages in attempt:
                         yield messages
             except AttemptFailed as failed:
@@ -149,11 +197,17 @@ class MeteredChatCompletion(ChatCompletionClientBase):
                 return
 
     async def _attempt(
-        self, plan: CallPlan, history: ChatHistory, settings: PromptExecutionSettings, function_invoke_attempt: int
+        self,
+        plan: CallPlan,
+        history: ChatHistory,
+        settings: PromptExecutionSettings,
+        function_invoke_attempt: int,
+        *,
+        retry: int,
     ) -> AsyncGenerator[Messages, None]:
         observer: CallObserver = self.observer
         passage = self._enter()
-        meter = _Meter(plan)
+        meter = _Meter(plan, retry=retry, keeps_content=observer.records_content)
         try:
             booking = await observer.call_started(self.agent, plan)
             try:
@@ -188,15 +242,18 @@ class MeteredChatCompletion(ChatCompletionClientBase):
         except CanaryFound as found:
             logger.warning("output_withheld", agent=self.agent, form=str(found))
             withheld = OutputWithheld("The model wrote something confidential. Put it differently, or try again.")
+            meter.error_code = withheld.code
             observer.call_failed(withheld)
             raise withheld from None
         except asyncio.CancelledError:
+            meter.error_code = TurnTimeout.code if observer.has_lost_patience else CANCELLED
             if observer.has_lost_patience and not meter.has_begun:
                 passage.failed()
             raise
         except Exception as error:
             meter.is_refused = not meter.has_begun and costs_nothing(error)
             failure = provider_failure(error, has_begun=meter.has_begun)
+            meter.error_code = failure.error.code
             if not meter.has_begun:
                 # A refusal is an answer, too.
                 (passage.failed if failure.is_passing else passage.answered)()
@@ -266,18 +323,24 @@ def _plan(inner: ChatCompletionClientBase, history: ChatHistory, settings: Promp
         request_bytes=len(text.encode("utf-8", "surrogatepass")),
         input_tokens=estimated_tokens(text),
         max_output_tokens=sent.get("max_completion_tokens") or sent.get("max_tokens"),
+        messages=tuple(messages),
     )
 
 
 class _Meter:
     """Adds up one response."""
 
-    def __init__(self, plan: CallPlan) -> None:
+    def __init__(self, plan: CallPlan, *, retry: int, keeps_content: bool) -> None:
         self.is_complete = False
+        self.error_code: str | None = None
+        """Why the call failed."""
         self.has_begun = False
         self.is_refused = False
         """The provider refused the call or was never reached, for which nobody is charged."""
         self._plan = plan
+        self._retry = retry
+        self._keeps_content = keeps_content
+        self._first_piece_ms: int | None = None
         self._usage: CompletionUsage | None = None
         self._finish_reason: FinishReason | None = None
         self._output: list[str] = []
@@ -287,6 +350,8 @@ class _Meter:
 
     def read(self, messages: Messages) -> None:
         """Take the next pieces."""
+        if messages and self._first_piece_ms is None:
+            self._first_piece_ms = self._duration_ms()
         for message in messages:
             self.has_begun = True
             usage = message.metadata.get("usage")
@@ -319,7 +384,7 @@ class _Meter:
 
     def measured(self) -> MeasuredCall:
         """The call as far as it came."""
-        duration_ms = round((time.monotonic() - self._started) * 1000)
+        duration_ms, facts = self._duration_ms(), self._facts()
         usage = self._usage
         if usage is None:
             return MeasuredCall(
@@ -331,6 +396,7 @@ class _Meter:
                 is_complete=self.is_complete,
                 duration_ms=duration_ms,
                 is_length_stop=self._is_length_stop,
+                facts=facts,
             )
         input_tokens, output_tokens = max(usage.prompt_tokens or 0, 0), max(usage.completion_tokens or 0, 0)
         cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
@@ -345,4 +411,17 @@ class _Meter:
             is_complete=self.is_complete,
             duration_ms=duration_ms,
             is_length_stop=self._is_length_stop,
+            facts=facts,
         )
+
+    def _facts(self) -> CallFacts:
+        return CallFacts(
+            retry=self._retry,
+            first_piece_ms=self._first_piece_ms,
+            finish_reason=self._finish_reason.value if self._finish_reason else None,
+            error_code=self.error_code,
+            content=CallContent(self._plan.messages, "".join(self._output)) if self._keeps_content else None,
+        )
+
+    def _duration_ms(self) -> int:
+        return round((time.monotonic() - self._started) * 1000)

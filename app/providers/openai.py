@@ -1,7 +1,7 @@
 """OpenAI, and every server that speaks its chat-completions protocol, Azure OpenAI included."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -24,6 +24,7 @@ from typing_extensions import override
 from app.core.config import Settings
 from app.providers.base import Sampling
 from app.providers.circuit import Circuits
+from app.providers.failures import provider_failure
 from app.providers.retries import Retries
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -166,6 +167,13 @@ class OpenAIProvider:
             }
             settings.structured_json_response = True
         return settings
+
+    async def served_models(self) -> Sequence[str]:
+        """See `Provider.served_models`. Azure names models there, not deployments."""
+        try:
+            return [model.id async for model in self._client.models.list()]
+        except Exception as error:
+            raise provider_failure(error).error from error
 
     async def close(self) -> None:
         """Close the connection pool."""

@@ -218,7 +218,7 @@ class ScopedLedger:
         )
 
     async def _settle(self, booking: Booking, call: ModelCall) -> None:
-        figures, now = asdict(call), utc_now()
+        figures, now = call.booked(), utc_now()
         async with self._service.database.transaction() as session:
             if booking is None:
                 row = _row(uuid4(), self._scope, created_at=now, ended_at=now, **figures)

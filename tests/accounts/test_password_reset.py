@@ -16,7 +16,7 @@ from tests.accounts.conftest import ServeAccounts
 from tests.accounts.mail_server import MailBox, mail_server
 from tests.accounts.people import ANN, BEN, OTHER_PASSWORD, PASSWORD, Clock, cheap_passwords, newcomer, refresh, sign_in
 from tests.accounts.sign_ins import HOME, STRANGER, made
-from tests.chat.client import named_fields, problem_of
+from tests.chat.client import NO_IDS, named_fields, problem_of
 from tests.conftest import MakeSettings
 
 
@@ -78,7 +78,7 @@ async def test_a_code_from_an_email_sets_a_new_password(serve_accounts: ServeAcc
     assert mail_box.logins == [(b"me", b"s@cret")]
     assert len(code) == 11
     assert named_fields(problem_of(weak, status=422, code="validation_error")) == {"new_password"}
-    problems = [problem_of(answer, status=401, code="unauthorized") | {"request_id": ""} for answer in (*wrong, again)]
+    problems = [problem_of(answer, status=401, code="unauthorized") | NO_IDS for answer in (*wrong, again)]
     assert problems[0] == problems[1] == problems[2], "the answer tells of no account"
     assert done.status_code == 204
     assert [answer.status_code for answer in out] == [401] * 3

@@ -21,7 +21,7 @@ from tests.accounts.people import (
     sign_in,
 )
 from tests.accounts.sign_ins import HOME, enter, made
-from tests.chat.client import problem_of
+from tests.chat.client import NO_IDS, problem_of
 from tests.conftest import MakeSettings
 
 
@@ -64,7 +64,7 @@ async def test_wrong_password_and_unknown_address_get_the_same_answer(serve_acco
     async with serve_accounts() as client:
         await register(client)
         answers = [await sign_in(client, ANN, "wrong"), await sign_in(client, BEN, "wrong")]
-    problems = [problem_of(answer, status=401, code="unauthorized") | {"request_id": ""} for answer in answers]
+    problems = [problem_of(answer, status=401, code="unauthorized") | NO_IDS for answer in answers]
     assert problems[0] == problems[1]
     assert "www-authenticate" in answers[0].headers
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from app.core.config import REPOSITORY_ROOT, Settings
 from tests.architecture.repository import repository_files
 
 README = REPOSITORY_ROOT / "README.md"
+COMPOSE_VARIABLES = ("COMPOSE_FILE", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD")
 OPENING, CLOSING = "<!-- settings -->", "<!-- /settings -->"
 PATH_IN_TEXT = re.compile(r"`((?:\.?[\w-]+/)+[\w.*-]*|[\w-]+\.(?:py|ini|toml|yaml))`")
 
@@ -100,13 +102,31 @@ def test_a_layout_is_read_as_a_tree_and_from_prose() -> None:
     }
 
 
-def test_the_example_environment_names_real_settings_and_no_secret() -> None:
+def test_the_example_environment_has_every_setting_valid_and_no_secret() -> None:
     lines = (REPOSITORY_ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     pairs = [match.groups() for line in lines if (match := re.fullmatch(r"#?\s?([A-Z][A-Z0-9_]+)=(.*)", line))]
 
-    assert pairs
-    assert {name for name, _ in pairs} <= {name.upper() for name in Settings.model_fields}
-    assert [name for name, value in pairs if name.endswith("_KEY") and value] == []
+    settings = {name.upper() for name in Settings.model_fields}
+    others = {name for name, _ in pairs} - settings
+    assert settings <= {name for name, _ in pairs}
+    # Of others who read the same file.
+    assert {name for name in others if not name.startswith("OTEL_")} == set(COMPOSE_VARIABLES)
+    secret = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
+    assert [name for name, value in pairs if name.endswith(secret) and value] == []
+    assert [f"{name}={value}" for name, value in pairs if name in settings and is_wrong(name, value)] == []
+
+
+def is_wrong(name: str, value: str) -> bool:
+    """Whether the setting cannot have this value; others that it needs are another matter."""
+    try:
+        Settings.__pydantic_validator__.validate_assignment(Settings.model_construct(), name.lower(), value)
+    except ValidationError as error:
+        return bool(value) and any(gap["loc"] for gap in error.errors())
+    return False
+
+
+def test_a_wrong_value_in_the_example_environment_would_be_found() -> None:
+    assert is_wrong("APP_PORT", "80000")
 
 
 if __name__ == "__main__":

@@ -61,11 +61,10 @@ def test_the_check_for_reasons_knows_a_reason(comment: str, is_bare: bool) -> No
     assert bool(BARE_TYPE_IGNORE.search(comment) or BARE_BROAD_CATCH.search(comment)) is is_bare
 
 
-def test_only_the_command_line_prints() -> None:
+def test_nothing_prints() -> None:
     found = [
         place(path, node.lineno)
         for path in python_files("app", "plugins", "alembic")
-        if path.name != "__main__.py"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"print", "breakpoint"}
     ]
@@ -135,7 +134,8 @@ def test_settings_are_read_nowhere_but_in_their_module() -> None:
     found = [
         place(path, node.lineno)
         for path in python_files("app", "plugins")
-        if path.name not in {"config.py", "__main__.py"}
+        # The command reads settings, and OpenTelemetry's own variables are read where it is set up.
+        if path.name not in {"config.py", "commands.py", "doctor.py", "telemetry.py"}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if (isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"})
         or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == Settings.__name__)

@@ -20,7 +20,9 @@ COMPARISON = {
 }
 STREAM = {"Accept": "text/event-stream"}
 
-PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "request_id"}
+PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "request_id", "trace_id"}
+NO_IDS = {"request_id": "", "trace_id": ""}
+"""Of two problems that are to be the same but for where the log has them."""
 
 INTERNALS = (
     "sk-test",

@@ -1,6 +1,5 @@
 """What turns are made of, with everything that a test does not care about filled in."""
 
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -87,7 +86,7 @@ async def book(database: Database, opened: OpenedTurn, *calls: ModelCall) -> Non
                 turn_id=opened.turn_id,
                 created_at=utc_now(),
                 ended_at=utc_now(),
-                **asdict(made),
+                **made.booked(),
             )
             session.add(row)
 

@@ -178,7 +178,7 @@ async def test_deleting_takes_everything_but_the_ledger(conversations: Conversat
     assert [row["agent"] for row in rows] == ["technical", "triage"]
     for row, model_call in zip(rows, booked, strict=True):
         assert (row["conversation_id"], row["turn_id"]) == (None, None)
-        assert {name: row[name] for name in vars(model_call)} == vars(model_call)
+        assert {name: row[name] for name in model_call.booked()} == model_call.booked()
 
 
 async def test_a_revision_is_found_in_its_own_conversation_only(conversations: ConversationService) -> None:

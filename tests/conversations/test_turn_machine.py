@@ -47,7 +47,7 @@ class Known:
 
     @property
     def claim(self) -> Claim:
-        return Claim(self.turn_id, self.attempt, self.conversation_id, LOCAL_USER_ID, None)
+        return Claim(self.turn_id, self.attempt, self.conversation_id, LOCAL_USER_ID, None, None, utc_now())
 
     def end(self, status: TurnStatus) -> None:
         self.status, self.worker, self.is_late = status, None, False
@@ -175,7 +175,7 @@ class TurnMachine(Machine):
     @rule(place=places, behind=st.sampled_from([0, 0, 1]), is_lost=st.booleans())
     def hand_over(self, place: int, behind: int, *, is_lost: bool) -> None:
         turn = of(self.begun, place)
-        held = Claim(turn.turn_id, turn.attempt - behind, turn.conversation_id, LOCAL_USER_ID, None)
+        held = Claim(turn.turn_id, turn.attempt - behind, turn.conversation_id, LOCAL_USER_ID, None, None, utc_now())
         self.run(self.workers[0].release(held, is_lost=is_lost))
         if turn.is_running and not behind:
             turn.worker, turn.is_late = None, False

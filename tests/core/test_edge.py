@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from app.core.config import AuthMode
 from app.core.edge import SECURITY_HEADERS, add_edge
+from app.core.telemetry import Telemetry
 from tests.accounts.people import SECRET_KEY
 from tests.conftest import MakeSettings, Serve, served
 
@@ -83,7 +84,7 @@ async def test_every_answer_has_the_security_headers(local: httpx2.AsyncClient) 
 
 async def test_a_crash_has_them_too_and_what_an_endpoint_sets_stays(make_settings: MakeSettings) -> None:
     app = Starlette(routes=[Route("/crash", crash), Route("/page", page)])
-    add_edge(app, make_settings())
+    add_edge(app, make_settings(), Telemetry.from_environment())
     async with served(app) as client:
         crashed, shown = await client.get("/crash"), await client.get("/page")
 
@@ -124,10 +125,12 @@ async def test_a_name_that_was_made_to_lead_here_is_refused(local: httpx2.AsyncC
 
 async def test_with_accounts_the_listed_names_and_this_machine_s_are_answered(shared: httpx2.AsyncClient) -> None:
     known = ("greenroom.example.com", "Greenroom.Example.com:443", "a.apps.example.com", "a.b.apps.example.com:8000")
-    for host in (*known, "127.0.0.1:8000"):  # the last is the container's own health check
-        assert (await shared.get("/readyz", headers={"Host": host})).status_code == 200, host
+    for host in (*known, "127.0.0.1:8000"):
+        assert (await shared.get("/openapi.json", headers={"Host": host})).status_code == 200, host
     for host in ("example.com", "apps.example.com", "evilapps.example.com", "x.greenroom.example.com", "10.0.0.1"):
-        assert is_refused(await shared.get("/readyz", headers={"Host": host}), 421, "misdirected_request"), host
+        assert is_refused(await shared.get("/openapi.json", headers={"Host": host}), 421, "misdirected_request"), host
+        # Probes and scrapers ask by address.
+        assert (await shared.get("/readyz", headers={"Host": host})).status_code == 200, host
 
 
 async def test_with_accounts_and_no_names_any_is_answered(serve: Serve, make_settings: MakeSettings) -> None:

@@ -108,13 +108,14 @@ def test_every_error_answer_is_declared_as_a_problem(make_settings: MakeSettings
 
 @pytest.mark.parametrize("kind", list(classes()))
 def test_a_problem_has_every_member(kind: type[GreenroomError]) -> None:
-    assert kind("Do this.").problem("trace-1") == {
+    assert kind("Do this.").problem("request-1", "trace-1") == {
         "type": f"urn:greenroom:problem:{kind.code}",
         "title": kind.title,
         "status": kind.status,
         "detail": "Do this.",
         "code": kind.code,
-        "request_id": "trace-1",
+        "request_id": "request-1",
+        "trace_id": "trace-1",
     }
 
 

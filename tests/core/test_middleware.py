@@ -102,7 +102,7 @@ async def test_a_failure_of_ours_is_500_without_internals(
 
 async def test_ready_needs_the_database_and_healthy_does_not(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/healthz")).json() == {"status": "ok"}
-    assert (await client.get("/readyz")).json() == {"status": "ready", "circuits": {}}
+    assert (await client.get("/readyz")).json()["status"] == "ready"
 
 
 async def test_a_path_says_nothing_to_the_terminal_of_whoever_reads_the_log(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -47,10 +48,10 @@ class DebugClient:
         message = self._next(lambda found: found["type"] == "event" and found["event"] == name)
         return dict(message.get("body") or {})
 
-    def attach(self, breakpoint_file: Path, line: int) -> None:
-        """Attach, set one breakpoint and let the program run."""
+    def attach(self, breakpoint_file: Path, line: int, *, path_mappings: Sequence[Mapping[str, str]] = ()) -> None:
+        """Attach, set one breakpoint and let the program run. The mappings are those of `launch.json`."""
         self.response(self.send("initialize", adapterID="debugpy", linesStartAt1=True, pathFormat="path"))
-        attaching = self.send("attach", justMyCode=True)
+        attaching = self.send("attach", justMyCode=True, pathMappings=list(path_mappings))
         self.event("initialized")
         body = self.response(
             self.send("setBreakpoints", source={"path": str(breakpoint_file)}, breakpoints=[{"line": line}])
@@ -58,6 +59,17 @@ class DebugClient:
         assert [found["verified"] for found in body["breakpoints"]] == [True]
         self.response(self.send("configurationDone"))
         self.response(attaching)
+
+    def value(self, frame_id: int, expression: str) -> str:
+        """What an expression is worth where the program stands, as the editor shows it."""
+        return str(self.response(self.send("evaluate", frameId=frame_id, expression=expression))["result"])
+
+    def locals(self, frame_id: int) -> dict[str, str]:
+        """The local variables there, by name."""
+        scopes = self.response(self.send("scopes", frameId=frame_id))["scopes"]
+        reference = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Locals")
+        found = self.response(self.send("variables", variablesReference=reference))["variables"]
+        return {variable["name"]: variable["value"] for variable in found}
 
     def _next(self, wanted: Any) -> dict[str, Any]:
         for message in self._unread:

@@ -18,7 +18,7 @@ from threading import Timer
 import httpx2
 import pytest
 
-from app.__main__ import main
+from app.cli.commands import main
 from app.core.config import REPOSITORY_ROOT, Settings
 
 START_SECONDS, STOP_SECONDS = 90, 20
@@ -26,7 +26,7 @@ STDOUT, STDERR = 1, 2
 
 _FORKING = multiprocessing.get_context("forkserver")
 # Importing Semantic Kernel takes longer than all that most of these tests do.
-_FORKING.set_forkserver_preload(["app.main", __name__])
+_FORKING.set_forkserver_preload(["app.cli.serving", "app.main", __name__])
 
 
 class _Forked:
@@ -69,7 +69,7 @@ def _serve(folder: Path, variables: Mapping[str, str], errors: Path, output: Con
     with errors.open("a", encoding="utf-8") as stderr:
         os.dup2(stderr.fileno(), STDERR)
     faulthandler.enable(STDERR)
-    sys.exit(main([]))
+    sys.exit(main(["serve"]))
 
 
 @dataclass
@@ -143,7 +143,7 @@ def launched(folder: Path, *command: str, **changes: str) -> Iterator[ServerProc
     variables, errors = _prepared(folder, changes)
     with errors.open("a", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            command or (sys.executable, "-m", "app"),
+            command or (sys.executable, "-m", "app", "serve"),
             cwd=folder,
             env=variables,
             stdout=subprocess.PIPE,
@@ -163,9 +163,13 @@ def forked(folder: Path, **changes: str) -> Iterator[ServerProcess]:
 def _prepared(folder: Path, changes: dict[str, str]) -> tuple[dict[str, str], Path]:
     """Its surroundings, and the file of its log."""
     folder.mkdir(parents=True, exist_ok=True)
-    variables = {"APP_PORT": "0", "DATABASE_URL": f"sqlite:///{folder / 'greenroom.db'}"} | changes
-    fixed = {"PYTHONPATH": str(REPOSITORY_ROOT), "PYTHONFAULTHANDLER": "1"}
-    return environment(**variables, **fixed), folder / "stderr.txt"
+    usual = {
+        "APP_PORT": "0",
+        "DATABASE_URL": f"sqlite:///{folder / 'greenroom.db'}",
+        "PYTHONPATH": str(REPOSITORY_ROOT),
+        "PYTHONFAULTHANDLER": "1",
+    }
+    return environment(**(usual | changes)), folder / "stderr.txt"
 
 
 def _killed_at_the_end(server: ServerProcess) -> Iterator[ServerProcess]:

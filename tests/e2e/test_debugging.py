@@ -1,23 +1,25 @@
-"""Debuggable: a breakpoint in the conductor stops a chat request, and the files for editors and containers agree."""
+"""Debuggable: the container's entry point under debugpy, with VS Code's protocol, down to a variable of a turn."""
 
 import json
-import re
-import shlex
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatch
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import SecretStr
+import pytest
 
-from app.core.config import REPOSITORY_ROOT, AuthMode, Settings
-from tests.accounts.people import SECRET_KEY
+from app.core.config import REPOSITORY_ROOT, Settings
 from tests.e2e.dap import DebugClient
-from tests.e2e.server_process import free_port, launched, taken_port
+from tests.e2e.server_process import ServerProcess, free_port, launched, taken_port
 
 CONDUCTOR = REPOSITORY_ROOT / "app" / "orchestration" / "conductor.py"
-DOCKER = REPOSITORY_ROOT / "docker"
+ENTRYPOINT = REPOSITORY_ROOT / "docker" / "entrypoint.sh"
+MESSAGE = "I have a senior backend interview next week"
+BIN = Path(sys.executable).parent
 
 
 def line_of(text: str) -> int:
@@ -25,31 +27,97 @@ def line_of(text: str) -> int:
     return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
-def test_a_breakpoint_in_the_conductor_stops_a_chat_request(tmp_path: Path) -> None:
-    """As VS Code does it: the server waits for the debugger, stops at the line, goes on, and the request succeeds."""
-    port, line = free_port(), line_of("return await self._carry_out(task, emit, self._orchestrate)")
-    with launched(tmp_path, DEBUG_MODE="true", DEBUG_WAIT="true", DEBUG_PORT=str(port)) as server:
-        assert server.process.stdout is not None
-        assert str(port) in server.process.stdout.readline()
-        with DebugClient(port) as debugger, ThreadPoolExecutor(1) as caller:
-            debugger.attach(CONDUCTOR, line)
+@contextmanager
+def debugged(folder: Path, port: int, **changes: str) -> Iterator[ServerProcess]:
+    """The entry point as a container starts it, in debug mode."""
+    changes |= {"DEBUG_MODE": "true", "DEBUG_PORT": str(port), "DEBUG_HOST": "127.0.0.1"}
+    changes |= {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    with launched(folder, str(ENTRYPOINT), "serve", **changes) as server:
+        yield server
+
+
+def stop_in_a_turn(
+    debugger: DebugClient, server: ServerProcess, path_mappings: Sequence[Mapping[str, str]] = ()
+) -> tuple[dict[str, Any], dict[str, str], str]:
+    """Attach, stop in the conductor at a chat message, read what is there, go on.
+
+    The frame, its local variables, and the message as the debugger evaluates it.
+    """
+    line = line_of("return await self._carry_out(task, emit, self._orchestrate)")
+    with ThreadPoolExecutor(1) as caller:
+        debugger.attach(CONDUCTOR, line, path_mappings=path_mappings)
+        if not server.welcome:
             server.wait_until_ready()
-            answer = caller.submit(server.chat, message="I have a senior backend interview next week")
-            stopped = debugger.event("stopped")
-            trace = debugger.response(debugger.send("stackTrace", threadId=stopped["threadId"], levels=1))
-            is_waiting = not answer.done()
-            debugger.response(debugger.send("continue", threadId=stopped["threadId"]))
-            response = answer.result()
-            debugger.response(debugger.send("disconnect", terminateDebuggee=False))
-        status = server.stop()
+        answer = caller.submit(server.chat, message=MESSAGE)
+        stopped = debugger.event("stopped")
+        frame = debugger.response(debugger.send("stackTrace", threadId=stopped["threadId"], levels=1))["stackFrames"][0]
+        variables, message = debugger.locals(frame["id"]), debugger.value(frame["id"], "task.message")
+        is_waiting = not answer.done()
+        debugger.response(debugger.send("continue", threadId=stopped["threadId"]))
+        response = answer.result()
+        debugger.response(debugger.send("disconnect", terminateDebuggee=False))
 
     assert stopped["reason"] == "breakpoint"
-    frame = trace["stackFrames"][0]
-    assert (Path(frame["source"]["path"]), frame["line"], frame["name"]) == (CONDUCTOR, line, "run")
+    assert (frame["line"], frame["name"]) == (line, "run")
     assert is_waiting
     assert response.status_code == 200, response.text
     assert len(response.json()["question_set"]["questions"]) == 5
+    return frame, variables, message
+
+
+def test_with_wait_it_serves_when_the_debugger_is_there_and_stops_at_a_breakpoint(tmp_path: Path) -> None:
+    port = free_port()
+    with debugged(tmp_path, port, DEBUG_WAIT="true") as server:
+        assert server.process.stdout is not None
+        for printed in server.process.stdout:
+            if "Waiting for a debugger" in printed:
+                break
+        assert str(port) in printed
+        with DebugClient(port) as debugger:
+            frame, variables, message = stop_in_a_turn(debugger, server)
+        status = server.stop()
+
+    assert Path(frame["source"]["path"]) == CONDUCTOR
+    assert {"task", "self"} <= set(variables)
+    assert MESSAGE in variables["task"]
+    assert message == repr(MESSAGE)
     assert status == 0
+
+
+def test_without_wait_it_serves_at_once_and_takes_a_debugger_later(tmp_path: Path) -> None:
+    port = free_port()
+    with debugged(tmp_path, port) as server:
+        server.wait_until_ready()
+        assert server.chat(message=MESSAGE).status_code == 200
+        with DebugClient(port) as debugger:
+            frame, _, message = stop_in_a_turn(debugger, server)
+        assert server.chat(message=MESSAGE).status_code == 200, "detached, it goes on"
+        assert server.stop() == 0
+
+    assert Path(frame["source"]["path"]) == CONDUCTOR
+    assert message == repr(MESSAGE)
+
+
+def test_code_that_lies_elsewhere_is_debugged_by_the_mapping_of_launch_json(tmp_path: Path) -> None:
+    """As in a container: the files there are not those that are open in the editor."""
+    elsewhere, port = tmp_path / "srv" / "greenroom", free_port()
+    for name in ("app", "plugins", "alembic"):
+        shutil.copytree(REPOSITORY_ROOT / name, elsewhere / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY_ROOT / "alembic.ini", elsewhere)
+    written = launch_configurations()["Attach (container)"]["pathMappings"]
+    places = {"${workspaceFolder}": str(REPOSITORY_ROOT), "/srv/greenroom": str(elsewhere)}
+    mappings = [{name: places[value] for name, value in mapping.items()} for mapping in written]
+    changes = {"DEBUG_MODE": "true", "DEBUG_WAIT": "true", "DEBUG_PORT": str(port)}
+    command = (sys.executable, "-c", "import sys; from app.cli.commands import main; sys.exit(main(['serve']))")
+    with launched(tmp_path, *command, PYTHONPATH=str(elsewhere), **changes) as server:
+        assert server.process.stdout is not None
+        assert str(port) in server.process.stdout.readline()
+        with DebugClient(port) as debugger:
+            frame, _, message = stop_in_a_turn(debugger, server, mappings)
+        server.stop()
+
+    assert Path(frame["source"]["path"]) == CONDUCTOR, "the editor's file"
+    assert message == repr(MESSAGE)
 
 
 def test_a_taken_debug_port_is_said_in_one_line(tmp_path: Path) -> None:
@@ -62,101 +130,39 @@ def test_a_taken_debug_port_is_said_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in server.log
 
 
-def default(name: str) -> Any:
-    return Settings.model_fields[name].default
-
-
 def launch_configurations() -> dict[str, dict[str, Any]]:
     document = json.loads((REPOSITORY_ROOT / ".vscode" / "launch.json").read_text(encoding="utf-8"))
     return {found["name"]: found for found in document["configurations"]}
 
 
-def dockerfile() -> list[tuple[str, str]]:
-    text = (DOCKER / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-    return [(word, rest) for word, _, rest in (line.strip().partition(" ") for line in text.splitlines()) if word]
-
-
-def compose() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
-    return document
-
-
 def test_vs_code_attaches_where_debugpy_listens() -> None:
     found = launch_configurations()
     attaching = [entry for entry in found.values() if entry["request"] == "attach"]
-    workdir = next(rest for word, rest in dockerfile() if word == "WORKDIR")
 
     assert {entry["type"] for entry in found.values()} == {"debugpy"}
-    assert {entry["connect"]["port"] for entry in attaching} == {default("debug_port")}
-    assert {entry["connect"]["host"] for entry in attaching} == {default("debug_host")}
-    mappings = [mapping for entry in attaching for mapping in entry.get("pathMappings", ())]
-    assert mappings == [{"localRoot": "${workspaceFolder}", "remoteRoot": workdir}]
+    assert {entry["connect"]["port"] for entry in attaching} == {Settings.model_fields["debug_port"].default}
+    assert {entry["connect"]["host"] for entry in attaching} == {Settings.model_fields["debug_host"].default}
     assert {entry["module"] for entry in found.values() if entry["request"] == "launch"} == {"app", "pytest"}
 
 
-def test_the_editor_settings_are_json() -> None:
-    for name in ("settings.json", "extensions.json"):
-        assert json.loads((REPOSITORY_ROOT / ".vscode" / name).read_text(encoding="utf-8"))
+def test_the_tasks_run_what_there_is() -> None:
+    document = json.loads((REPOSITORY_ROOT / ".vscode" / "tasks.json").read_text(encoding="utf-8"))
+    tasks = {task["label"]: task for task in document["tasks"]}
+    targets = (REPOSITORY_ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert set(tasks) == {"run", "test", "check", "migrate", "compose: debug", "compose: debug and wait"}
+    for task in tasks.values():
+        program, *words = task["command"].split()
+        match program:
+            case "make":
+                assert all(f"\n{word}:" in targets for word in words)
+            case ".venv/bin/greenroom":
+                assert words == ["migrate"]
+            case _:
+                assert all((REPOSITORY_ROOT / word).is_file() for word in words if word.endswith(".yml"))
+        assert set(task.get("options", {}).get("env", {})) <= {"DEBUG_MODE", "DEBUG_WAIT"}
 
 
-def test_the_image_copies_files_that_exist_and_are_sent() -> None:
-    kept = [
-        line.removeprefix("!")
-        for line in (REPOSITORY_ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-        if line.startswith("!")
-    ]
-    sources = [
-        source
-        for word, rest in dockerfile()
-        if word == "COPY" and "--from" not in rest
-        for source in shlex.split(rest)[:-1]
-    ]
-
-    assert {"app", "plugins", "alembic", "alembic.ini", "requirements.txt"} <= set(sources)
-    for source in sources:
-        assert (REPOSITORY_ROOT / source).exists()
-        assert any(fnmatch(source, pattern) for pattern in kept), f".dockerignore keeps {source} out"
-
-
-def test_the_image_and_the_compose_file_name_real_settings_and_ports() -> None:
-    names = {name.upper() for name in Settings.model_fields}
-    image = dict(dockerfile())
-    in_image = {name for word, rest in dockerfile() if word == "ENV" for name in re.findall(r"(\w+)=", rest)}
-    services = compose()["services"]
-    ports = [str(mapping).rsplit(":", 1)[-1] for mapping in services["app"]["ports"]]
-
-    assert in_image - {"PATH", "PYTHONUNBUFFERED"} <= names
-    assert set(services["app"]["environment"]) <= names
-    assert image["EXPOSE"].split() == ports == [str(default("app_port")), str(default("debug_port"))]
-    assert all(str(mapping).startswith("127.0.0.1:") for mapping in services["app"]["ports"]), "there is no TLS"
-
-
-def test_a_container_binds_every_address_and_therefore_asks_everybody_to_sign_in() -> None:
-    image = dict(pair.split("=", 1) for word, rest in dockerfile() if word == "ENV" for pair in rest.split())
-    service = compose()["services"]["app"]["environment"]
-
-    settings = Settings(
-        _env_file=None,
-        app_host=image["APP_HOST"],
-        auth_mode=AuthMode(image["AUTH_MODE"]),
-        secret_key=SecretStr(SECRET_KEY),
-    )
-    assert settings.auth_mode == service["AUTH_MODE"] == AuthMode.ACCOUNTS
-    assert service["SECRET_KEY"].startswith("${SECRET_KEY:?"), "no default: a known key is none"
-
-
-def test_the_compose_file_builds_from_files_that_exist_and_reaches_its_database() -> None:
-    services = compose()["services"]
-    context = (DOCKER / services["app"]["build"]["context"]).resolve()
-    address = Settings(_env_file=None, database_url=services["app"]["environment"]["DATABASE_URL"]).async_database_url
-    database = services["database"]["environment"]
-
-    assert context == REPOSITORY_ROOT
-    assert (context / services["app"]["build"]["dockerfile"]).is_file()
-    assert address.get_backend_name() == "postgresql"
-    assert address.host in services
-    assert (address.username, address.password, address.database) == (
-        database["POSTGRES_USER"],
-        database["POSTGRES_PASSWORD"],
-        database["POSTGRES_DB"],
-    )
+@pytest.mark.parametrize("name", ["settings.json", "extensions.json"])
+def test_the_other_files_of_the_editor_are_json(name: str) -> None:
+    assert json.loads((REPOSITORY_ROOT / ".vscode" / name).read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ def test_the_printed_curl_line_works_and_its_conversation_goes_on_after_a_restar
         assert server.stop(signal.SIGINT) == 0
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     before, code = json.loads(pasted.rsplit("\n", 1)[0]), pasted.rsplit("\n", 1)[1]
-    with launched(tmp_path, "sh", str(ENTRYPOINT), PATH=path) as server:
+    with launched(tmp_path, "sh", str(ENTRYPOINT), "serve", PATH=path) as server:
         server.wait_until_ready()
         second = server.chat(message="make question 3 harder", conversation_id=before["conversation_id"])
         # The shell has replaced itself, so that the signal reaches the server.

@@ -183,7 +183,7 @@ def test_the_server_stops_at_a_gap_with_that_message(plugins: Path, tmp_path: Pa
     (plugins / PROMPT).unlink()
 
     result = subprocess.run(
-        [sys.executable, "-m", "app"],
+        [sys.executable, "-m", "app", "serve"],
         env=os.environ
         | {"APP_PORT": "0", "PLUGINS_DIR": str(plugins), "DATABASE_URL": f"sqlite:///{tmp_path / 'greenroom.db'}"},
         capture_output=True,

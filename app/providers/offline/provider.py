@@ -1,7 +1,7 @@
 """The offline engine as a provider: a chat-completion service that needs no language model, no network and no money."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -123,6 +123,10 @@ class OfflineProvider:
     ) -> PromptExecutionSettings:
         """Settings without sampling and schema, which the engine has no use for."""
         return OfflineExecutionSettings()
+
+    async def served_models(self) -> Sequence[str]:
+        """The one there is."""
+        return self.models
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -1,0 +1,149 @@
+"""How `greenroom chat` and `export` reach a service: over the network, or one of their own in this process."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import httpx2
+import typer
+from typing_extensions import override
+
+from app.cli.commands import read_settings
+from app.cli.failures import CannotStart, CommandFailed, WrongUse
+from app.cli.serving import bind, make_server
+from app.core.config import AuthMode, Role, Settings
+
+TIMEOUT = httpx2.Timeout(60, connect=10)
+"""A stream says something every 15 seconds."""
+LOOK_SECONDS = 0.2
+"""How often to look whether the start has failed."""
+
+
+@contextmanager
+def connected(server: str | None, *, token: str | None, email: str | None) -> Iterator[httpx2.Client]:
+    """A client of the server, signed in if it is said how.
+
+    Without a server: of the one that these settings would start, if it runs here already, else of one that is started
+    for as long as the block lasts. It is for the person at this terminal, so that nobody signs in to it.
+
+    Raises:
+        CannotStart: it cannot be reached or started.
+        CommandFailed: it does not let us in.
+        WrongUse: the address is none.
+    """
+    if server is not None:
+        with _client(server, token=token, email=email) as client:
+            yield client
+        return
+    settings = read_settings(log_level="ERROR")
+    try:
+        listener = bind(settings)
+    except CannotStart:
+        running = f"http://{settings.app_host}:{settings.app_port}"
+        if not _is_greenroom(running):
+            raise
+        with _client(running, token=token, email=email) as client:
+            yield client
+        return
+    # Its own port is taken while it runs: two servers on one SQLite file would each think the other dead.
+    with listener:
+        port = listener.getsockname()[1]
+        personal = {"auth_mode": AuthMode.LOCAL, "app_host": "127.0.0.1", "role": Role.ALL}
+        with _own_server(settings.model_copy(update=personal), listener), _client(f"http://127.0.0.1:{port}") as client:
+            yield client
+
+
+def answer_of(response: httpx2.Response) -> httpx2.Response:
+    """The response, if it is a success.
+
+    Raises:
+        CommandFailed: it is a problem; says its detail, which says what to do.
+    """
+    if response.is_success:
+        return response
+    response.read()
+    raise CommandFailed(problem_text(response))
+
+
+def problem_text(response: httpx2.Response) -> str:
+    """What went wrong, in the server's words where it has some."""
+    if response.status_code == httpx2.codes.UNAUTHORIZED:
+        return "the server wants to know who you are: give --email, or an access token with --token or GREENROOM_TOKEN"
+    try:
+        problem = response.json()
+        fields = "; ".join(f"{error['field']}: {error['message']}" for error in problem.get("errors") or ())
+        return f"{problem['title']}: {problem['detail']}" + (f" ({fields})" if fields else "")
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {response.status_code}, not as Greenroom does; check the address"
+
+
+@contextmanager
+def _client(server: str, *, token: str | None = None, email: str | None = None) -> Iterator[httpx2.Client]:
+    try:
+        with httpx2.Client(base_url=server, timeout=TIMEOUT, follow_redirects=False) as client:
+            if email is not None:
+                client.auth = _sign_in(client, email)
+            elif token is not None:
+                client.headers["Authorization"] = f"Bearer {token}"
+            yield client
+    except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+        raise WrongUse(f"{server} is no address; write it as https://greenroom.example.com") from error
+    except httpx2.TransportError as error:
+        raise CannotStart(f"cannot reach {server}: {str(error) or type(error).__name__}") from error
+
+
+class _SignedIn(httpx2.Auth):
+    """Sends the access token, and exchanges the refresh token for another when it has expired."""
+
+    requires_response_body = True
+
+    def __init__(self, tokens: dict[str, str], refresh_url: httpx2.URL) -> None:
+        self._tokens = tokens
+        self._refresh_url = refresh_url
+
+    @override
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._tokens['access_token']}"
+        response = yield request
+        if response.status_code != httpx2.codes.UNAUTHORIZED:
+            return
+        body = {"refresh_token": self._tokens["refresh_token"]}
+        renewed = yield httpx2.Request("POST", self._refresh_url, json=body)
+        if renewed.is_success:
+            self._tokens = renewed.json()
+            request.headers["Authorization"] = f"Bearer {self._tokens['access_token']}"
+            yield request
+
+
+def _sign_in(client: httpx2.Client, email: str) -> _SignedIn:
+    password = typer.prompt(f"Password of {email}", hide_input=True, err=True)
+    response = client.post("/api/v1/auth/token", data={"username": email, "password": password})
+    if response.status_code == httpx2.codes.UNAUTHORIZED:
+        raise CommandFailed("E-mail address or password is wrong.")
+    return _SignedIn(answer_of(response).json(), client.base_url.join("/api/v1/auth/refresh"))
+
+
+def _is_greenroom(address: str) -> bool:
+    try:
+        return bool(httpx2.get(f"{address}/healthz", timeout=5).json() == {"status": "ok"})
+    except (httpx2.HTTPError, ValueError):
+        return False
+
+
+@contextmanager
+def _own_server(settings: Settings, listener: socket.socket) -> Iterator[None]:
+    """A server in a thread of its own, on a socket that listens already."""
+    started = threading.Event()
+    server = make_server(settings, lambda _: started.set())
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), name="server", daemon=True)
+    thread.start()
+    try:
+        while not started.wait(LOOK_SECONDS):
+            if not thread.is_alive():
+                raise CannotStart("the service did not start; see what it says with: greenroom serve")
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
