@@ -31,6 +31,10 @@ check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/typos
+	$(BIN)/shellcheck docker/entrypoint.sh .ci/run
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/docker-compose.yml
 
 format: $(VENV)/.development
 	$(BIN)/ruff format .

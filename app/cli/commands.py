@@ -4,7 +4,10 @@ Those are imported inside the commands: `greenroom --help` should not wait a sec
 """
 
 import asyncio
+import errno
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +19,7 @@ from pydantic import ValidationError
 
 from app.bank.questions import ExperienceLevel
 from app.cli.failures import CommandFailed, WrongUse
+from app.cli.plain import check_text, printable, read_line
 from app.core.config import MOST_DAYS, Settings, take_standard_variables
 
 commands = typer.Typer(
@@ -47,18 +51,32 @@ Token = Annotated[
     str | None, typer.Option(envvar="GREENROOM_TOKEN", metavar="TOKEN", help="Access token for the server")
 ]
 Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Sign in to the server; the password is asked for")]
+UNREADABLE_ENV_FILE = ".env cannot be read as text (UTF-8); save it as such, or take it away"
 Address = Annotated[str, typer.Argument(metavar="EMAIL", help="The person's e-mail address")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the process's exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # That it cannot show some sign is no reason to show nothing.
+            stream.reconfigure(errors="backslashreplace")
     try:
+        for argument in sys.argv[1:] if arguments is None else arguments:
+            check_text(argument, what="an argument")
         commands(arguments, prog_name="greenroom", standalone_mode=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CommandFailed as failure:
-        typer.echo(f"greenroom: {failure}", err=True)
+        typer.echo(f"greenroom: {printable(str(failure))}", err=True)
         return failure.status
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+            raise
+        # What is still in the buffer would fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        typer.echo(f"greenroom: cannot write the output: {error.strerror}", err=True)
+        return 3
     return 0
 
 
@@ -70,11 +88,13 @@ def read_settings(*, log_level: str | None = None) -> Settings:
     """
     from app.core.logging import configure_logging  # noqa: PLC0415 - see above
 
-    take_standard_variables(Path(".env"))
     try:
+        take_standard_variables(Path(".env"))
         settings = Settings()
     except ValidationError as error:
         raise WrongUse("\ngreenroom: ".join(gaps(error))) from None
+    except (UnicodeDecodeError, OSError):
+        raise WrongUse(UNREADABLE_ENV_FILE) from None
     configure_logging(settings if log_level is None else settings.model_copy(update={"log_level": log_level}))
     return settings
 
@@ -139,7 +159,8 @@ def _text_of(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8")
+        # Some editors begin a file with a mark of its encoding.
+        return path.read_text(encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError):
         raise WrongUse(f"{path} cannot be read as text (UTF-8); save it as plain text") from None
 
@@ -158,21 +179,30 @@ def export(
     email: Email = None,
 ) -> None:
     """Save a conversation's questions as a file."""
-    from app.cli.connection import answer_of, connected  # noqa: PLC0415 - see above
+    from app.cli.connection import connected, exported  # noqa: PLC0415 - see above
 
+    is_shown = output is None and sys.stdout.isatty()
+    if is_shown and file_format == "pdf":
+        raise WrongUse("pdf is not for a terminal; name a file with --output")
     wanted = {"format": file_format, **({"interview_type": interview_type} if interview_type else {})}
     with connected(server, token=token, email=email) as client:
-        answer = answer_of(client.get(f"/api/v1/conversations/{conversation}/export", params=wanted))
-    if output is None:
-        if sys.stdout.isatty() and not answer.headers["content-type"].startswith(("text/", "application/json")):
-            raise WrongUse(f"{file_format} is not for a terminal; name a file with --output")
-        sys.stdout.buffer.write(answer.content)
-        return
+        content = exported(client, str(conversation), **wanted)
+    if output is not None:
+        _write(output, content)
+        typer.echo(f"{output}: {len(content)} bytes")
+    elif is_shown:
+        typer.echo(printable(content.decode("utf-8-sig", errors="replace")))
+    else:
+        sys.stdout.buffer.write(content)
+        # A reader that has left is noticed here, and not at the very end, where it would be a traceback.
+        sys.stdout.buffer.flush()
+
+
+def _write(file: Path, content: bytes) -> None:
     try:
-        output.write_bytes(answer.content)
+        file.write_bytes(content)
     except OSError as error:
-        raise WrongUse(f"cannot write {output}: {error.strerror}") from error
-    typer.echo(f"{output}: {len(answer.content)} bytes")
+        raise WrongUse(f"cannot write {file}: {error.strerror}") from error
 
 
 @commands.command()
@@ -195,7 +225,6 @@ def doctor(
     """Check settings, keys, database, plugins and provider, and say what to do. Exit 1 if something is wrong."""
     from app.cli.doctor import examine  # noqa: PLC0415 - see above
 
-    take_standard_variables(Path(".env"))
     raise typer.Exit(0 if asyncio.run(examine(calls_provider=not offline)) else 1)
 
 
@@ -241,7 +270,7 @@ def openapi(
     if output is None:
         typer.echo(document)
     else:
-        output.write_text(document + "\n", encoding="utf-8")
+        _write(output, f"{document}\n".encode())
 
 
 @users.command("list")
@@ -295,4 +324,7 @@ def delete_user(email: Address, *, yes: Annotated[bool, typer.Option("--yes", he
 def _new_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\n")
+    try:
+        return read_line()
+    except EOFError:
+        raise WrongUse("the password is read from the first line of the input, and there is none") from None

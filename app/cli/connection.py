@@ -1,10 +1,12 @@
 """How `greenroom chat` and `export` reach a service: over the network, or one of their own in this process."""
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx2
 import typer
@@ -12,13 +14,15 @@ from typing_extensions import override
 
 from app.cli.commands import read_settings
 from app.cli.failures import CannotStart, CommandFailed, WrongUse
-from app.cli.serving import bind, make_server
+from app.cli.serving import address_of, bind, make_server
 from app.core.config import AuthMode, Role, Settings
+from app.core.hosts import is_loopback
 
 TIMEOUT = httpx2.Timeout(60, connect=10)
 """A stream says something every 15 seconds."""
 LOOK_SECONDS = 0.2
 """How often to look whether the start has failed."""
+NO_GREENROOM = "the server answered {}, not as Greenroom does; check the address"
 
 
 @contextmanager
@@ -38,20 +42,25 @@ def connected(server: str | None, *, token: str | None, email: str | None) -> It
             yield client
         return
     settings = read_settings(log_level="ERROR")
+    host = settings.app_host if is_loopback(settings.app_host) else "127.0.0.1"
+    personal = settings.model_copy(update={"auth_mode": AuthMode.LOCAL, "app_host": host, "role": Role.ALL})
     try:
-        listener = bind(settings)
+        # First as the service would have it, which may run on an address that others reach; ours must not.
+        bind(settings).close()
+        listener = bind(personal)
     except CannotStart:
-        running = f"http://{settings.app_host}:{settings.app_port}"
+        running = address_of(settings.app_host, settings.app_port)
         if not _is_greenroom(running):
             raise
-        with _client(running, token=token, email=email) as client:
+        with _client(running, token=token, email=email, is_here=True) as client:
             yield client
         return
     # Its own port is taken while it runs: two servers on one SQLite file would each think the other dead.
     with listener:
-        port = listener.getsockname()[1]
-        personal = {"auth_mode": AuthMode.LOCAL, "app_host": "127.0.0.1", "role": Role.ALL}
-        with _own_server(settings.model_copy(update=personal), listener), _client(f"http://127.0.0.1:{port}") as client:
+        if email is not None:
+            raise WrongUse("no server runs here that one could sign in to; name one with --server")
+        address = address_of(host, listener.getsockname()[1])
+        with _own_server(personal, listener), _client(address, is_here=True) as client:
             yield client
 
 
@@ -70,36 +79,63 @@ def answer_of(response: httpx2.Response) -> httpx2.Response:
 def problem_text(response: httpx2.Response) -> str:
     """What went wrong, in the server's words where it has some."""
     if response.status_code == httpx2.codes.UNAUTHORIZED:
+        if "Authorization" in response.request.headers:
+            return "the server does not accept this sign-in, or not any more: use --email, or another access token"
         return "the server wants to know who you are: give --email, or an access token with --token or GREENROOM_TOKEN"
+    if response.is_redirect:
+        return f"the server is at another address: {response.headers['location']}"
     try:
         problem = response.json()
         fields = "; ".join(f"{error['field']}: {error['message']}" for error in problem.get("errors") or ())
         return f"{problem['title']}: {problem['detail']}" + (f" ({fields})" if fields else "")
-    except (ValueError, KeyError, TypeError):
-        return f"the server answered {response.status_code}, not as Greenroom does; check the address"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return NO_GREENROOM.format(response.status_code)
+
+
+def exported(client: httpx2.Client, conversation_id: str, **wanted: str) -> bytes:
+    """A conversation's questions as a file of the format and type that are wanted.
+
+    Raises:
+        CommandFailed: there are none, or no such format.
+    """
+    answer = answer_of(client.get(f"/api/v1/conversations/{conversation_id}/export", params=wanted))
+    if "content-disposition" not in answer.headers:
+        raise CommandFailed(NO_GREENROOM.format(answer.status_code))
+    return answer.content
 
 
 @contextmanager
-def _client(server: str, *, token: str | None = None, email: str | None = None) -> Iterator[httpx2.Client]:
+def _client(
+    server: str, *, token: str | None = None, email: str | None = None, is_here: bool = False
+) -> Iterator[httpx2.Client]:
+    """A client; one of this machine goes through no proxy, whatever the environment says."""
+    # Without the password that may stand in it.
+    shown = re.sub("//[^/]*@", "//", server)
     try:
-        with httpx2.Client(base_url=server, timeout=TIMEOUT, follow_redirects=False) as client:
+        with httpx2.Client(base_url=server, timeout=TIMEOUT, follow_redirects=False, trust_env=not is_here) as client:
             if email is not None:
                 client.auth = _sign_in(client, email)
             elif token is not None:
-                client.headers["Authorization"] = f"Bearer {token}"
+                client.headers["Authorization"] = f"Bearer {_checked(token)}"
             yield client
     except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-        raise WrongUse(f"{server} is no address; write it as https://greenroom.example.com") from error
-    except httpx2.TransportError as error:
-        raise CannotStart(f"cannot reach {server}: {str(error) or type(error).__name__}") from error
+        raise WrongUse(f"{shown} is no address; write it as https://greenroom.example.com") from error
+    except (httpx2.TransportError, httpx2.DecodingError) as error:
+        raise CannotStart(f"cannot reach {shown}: {str(error) or type(error).__name__}") from error
+
+
+def _checked(token: str) -> str:
+    """The token, if it can be sent: what cannot would be quoted in the error."""
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise WrongUse("the access token has signs in it that no token has; copy it again")
+    return token
 
 
 class _SignedIn(httpx2.Auth):
     """Sends the access token, and exchanges the refresh token for another when it has expired."""
 
-    requires_response_body = True
-
-    def __init__(self, tokens: dict[str, str], refresh_url: httpx2.URL) -> None:
+    def __init__(self, tokens: dict[str, Any], refresh_url: httpx2.URL) -> None:
         self._tokens = tokens
         self._refresh_url = refresh_url
 
@@ -112,7 +148,9 @@ class _SignedIn(httpx2.Auth):
         body = {"refresh_token": self._tokens["refresh_token"]}
         renewed = yield httpx2.Request("POST", self._refresh_url, json=body)
         if renewed.is_success:
-            self._tokens = renewed.json()
+            # Here and not by `requires_response_body`, with which no answer would stream.
+            renewed.read()
+            self._tokens = _tokens_in(renewed)
             request.headers["Authorization"] = f"Bearer {self._tokens['access_token']}"
             yield request
 
@@ -122,13 +160,23 @@ def _sign_in(client: httpx2.Client, email: str) -> _SignedIn:
     response = client.post("/api/v1/auth/token", data={"username": email, "password": password})
     if response.status_code == httpx2.codes.UNAUTHORIZED:
         raise CommandFailed("E-mail address or password is wrong.")
-    return _SignedIn(answer_of(response).json(), client.base_url.join("/api/v1/auth/refresh"))
+    # The base may have a path of its own, which is to stay.
+    return _SignedIn(_tokens_in(answer_of(response)), client.base_url.join("api/v1/auth/refresh"))
+
+
+def _tokens_in(response: httpx2.Response) -> dict[str, Any]:
+    try:
+        tokens = response.json()
+        return {name: tokens[name] for name in ("access_token", "refresh_token")}
+    except (ValueError, KeyError, TypeError):
+        raise CommandFailed(NO_GREENROOM.format(response.status_code)) from None
 
 
 def _is_greenroom(address: str) -> bool:
     try:
-        return bool(httpx2.get(f"{address}/healthz", timeout=5).json() == {"status": "ok"})
-    except (httpx2.HTTPError, ValueError):
+        answer = httpx2.get(f"{address}/healthz", timeout=5, trust_env=False)
+        return bool(answer.json() == {"status": "ok"})
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return False
 
 

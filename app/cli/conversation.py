@@ -1,12 +1,10 @@
 """A conversation in the terminal: what the person types goes to the service, and its events come back as text."""
 
-import json
 import sys
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import typer
@@ -15,13 +13,14 @@ from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.text import Text
 
-from app.cli.connection import answer_of, problem_text
+from app.cli.connection import exported
 from app.cli.failures import CommandFailed
+from app.cli.plain import printable, read_line
+from app.cli.turns import FollowedTurn
 
-TRIES = 5
-"""To go on with a turn whose connection broke; it runs on meanwhile."""
-RETRY_SECONDS = 1.0
-LAST_KINDS = frozenset({"turn.completed", "turn.failed", "turn.cancelled"})
+with suppress(ImportError):
+    # With it, lines can be edited and longer than 4,095 signs, and what is pasted is one message. Windows has its own.
+    import readline  # noqa: F401 - `input` uses it once it is imported
 
 HELP = """Write what you want: "I have a senior backend interview next week", "make question 3 harder", "two more".
 
@@ -30,24 +29,21 @@ HELP = """Write what you want: "I have a senior backend interview next week", "m
   /new                  begin another conversation
   /quit                 leave (or Ctrl-D); Ctrl-C stops an answer"""
 
-Event = tuple[str, dict[str, Any]]
-
 
 class TerminalChat:
     """One person's conversation. Cards, Markdown and colours at a terminal; in a pipe the plain Markdown."""
 
-    def __init__(self, client: httpx2.Client, *, first: Mapping[str, Any], console: Console | None = None) -> None:
+    def __init__(self, client: httpx2.Client, *, first: Mapping[str, Any]) -> None:
         self._client = client
-        self._first = dict(first)
-        """What the first message also says."""
-        self._console = console or Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self._given = first
+        self._first = first
+        """What the next message also says: all that was given, until a conversation has begun with it."""
+        self._is_terminal = sys.stdout.isatty()
+        # Whatever FORCE_COLOR says: in a pipe, only the answer counts.
+        self._console = Console(highlight=False, force_terminal=self._is_terminal)
         self._questions: list[dict[str, Any]] = []
         self._paragraph = ""
         self.conversation_id: str | None = None
-
-    @property
-    def _is_terminal(self) -> bool:
-        return self._console.is_terminal
 
     def run(self) -> bool:
         """Read messages until there are no more. Whether every one was answered."""
@@ -55,86 +51,65 @@ class TerminalChat:
             self._console.print(Text("What are you preparing for? /help says what you can do.", style="bold"))
         is_well = True
         for line in self._lines():
-            if line.startswith("/"):
-                if line in {"/quit", "/exit"}:
-                    break
-                is_well = self._obey(line) and is_well
-            elif line:
-                is_well = self.say(line) and is_well
+            if line in {"/quit", "/exit"}:
+                break
+            if line:
+                is_well = self._answer(line) and is_well
         return is_well
 
+    def _answer(self, line: str) -> bool:
+        try:
+            return self._obey(line) if line.startswith("/") else self.say(line)
+        except httpx2.TransportError as error:
+            if not self._is_terminal:
+                raise
+            # The person may wait for it, and go on.
+            self._flush()
+            self._complain(f"the server cannot be reached ({str(error) or type(error).__name__}); try again")
+            return False
+
     def say(self, message: str) -> bool:
-        """Send one message and show its turn. Whether it was answered."""
+        """Send one message and show its turn. Whether it was answered.
+
+        Raises:
+            TransportError: the server cannot be reached, or not any more.
+        """
         body = {**self._first, "message": message}
         if self.conversation_id is not None:
             body["conversation_id"] = self.conversation_id
-        turn_id: str | None = None
-        events = self._events(body)
+        turn, is_stopped = FollowedTurn(self._client, body), False
         while True:
             try:
-                for kind, data in events:
-                    turn_id = data.get("turn_id", turn_id)
-                    self._show(kind, data)
-                    if kind in LAST_KINDS:
-                        self._first = {}
-                        return kind == "turn.completed"
+                return self._show_all(turn)
             except KeyboardInterrupt:
-                if turn_id is None:
+                # Before it has begun there is nothing to stop; and who asks twice wants to leave.
+                if turn.turn_id is None or is_stopped:
                     raise
-                # The stream goes on to its end, which says that it was stopped.
-                self._client.post(f"/api/v1/turns/{turn_id}/cancel")
-                events = self._followed(turn_id, 0, {"turn.cancelled", "turn.completed", "turn.failed"})
+                is_stopped = True
+                turn.cancel()
             except CommandFailed as failure:
+                self._flush()
                 self._complain(str(failure))
                 return False
+
+    def _show_all(self, turn: FollowedTurn) -> bool:
+        kind = ""
+        with closing(turn.events()) as events:
+            for kind, data in events:
+                self._show(kind, data)
+        if is_well := kind == "turn.completed":
+            self._first = {}
+        return is_well
 
     def _lines(self) -> Iterator[str]:
         while True:
             try:
-                line = self._console.input("[bold]> [/bold]") if self._is_terminal else sys.stdin.readline()
+                is_typed = self._is_terminal and sys.stdin.isatty()
+                yield (input("> ") if is_typed else read_line()).strip()
             except (EOFError, KeyboardInterrupt):
-                self._console.print()
+                if self._is_terminal:
+                    self._console.print()
                 return
-            if not line and not self._is_terminal:
-                return
-            yield line.strip()
-
-    # The turn's events, whatever happens to connections.
-
-    def _events(self, body: Mapping[str, Any]) -> Iterator[Event]:
-        headers = {"Accept": "text/event-stream", "Idempotency-Key": str(uuid4())}
-        seq, turn_id, broken = 0, None, 0
-        while True:
-            try:
-                request = (
-                    self._client.stream("POST", "/api/v1/chat", json=body, headers=headers)
-                    if turn_id is None
-                    else self._client.stream(
-                        "GET", f"/api/v1/turns/{turn_id}/events", headers={"Last-Event-ID": str(seq)}
-                    )
-                )
-                with request as response:
-                    for number, kind, data in _server_sent(answer_of(response)):
-                        seq, broken = number, 0
-                        turn_id = data.get("turn_id", turn_id)
-                        yield kind, data
-                        if kind in LAST_KINDS:
-                            return
-            except httpx2.TransportError:
-                if broken == TRIES:
-                    raise
-            # The same key begins no second turn; with its id, the log tells what was missed.
-            broken += 1
-            if broken > TRIES:
-                raise CommandFailed("the answer broke off and could not be had again; the turn may still run")
-            time.sleep(RETRY_SECONDS)
-
-    def _followed(self, turn_id: str, after: int, kinds: set[str]) -> Iterator[Event]:
-        headers = {"Last-Event-ID": str(after)}
-        with self._client.stream("GET", f"/api/v1/turns/{turn_id}/events", headers=headers) as response:
-            for _, kind, data in _server_sent(answer_of(response)):
-                if kind in kinds:
-                    yield kind, data
 
     # What is shown.
 
@@ -159,7 +134,8 @@ class TerminalChat:
                 self._complain(f"{data['title']}: {data['detail']}")
             case "turn.cancelled":
                 self._flush()
-                self._line("\n[Stopped. Your message is kept.]")
+                stopped = "[Stopped. Your message is kept.]"
+                self._line(f"\n{stopped}") if self._is_terminal else self._complain(stopped)
 
     def _keep(self, question: dict[str, Any]) -> None:
         """Show the question as a card at once; its Markdown comes as text, too."""
@@ -202,19 +178,20 @@ class TerminalChat:
             self._questions = reply["question_set"]["questions"]
         usage = reply["usage"]
         cost = "price unknown" if usage["cost_usd"] is None else f"${usage['cost_usd']}"
-        if not self._is_terminal:
-            typer.echo("")
-        self._note(
+        about = (
             f"{reply['agent']} · {usage['model']} · {cost} · {reply['duration_ms'] / 1000:.1f} s · "
             f"conversation {reply['conversation_id']}"
         )
+        if self._is_terminal:
+            self._note(about)
+        else:
+            typer.echo("")
+            typer.echo(f"greenroom: {printable(about)}", err=True)
 
     def _note(self, text: str) -> None:
-        """Something beside the answer: not part of what a pipe is for."""
+        """Something beside the answer, which is not what a pipe is for."""
         if self._is_terminal:
             self._console.print(Text(printable(text), style="dim"))
-        elif text.count("·"):
-            typer.echo(f"greenroom: {printable(text)}", err=True)
 
     def _line(self, text: str) -> None:
         if self._is_terminal:
@@ -233,12 +210,12 @@ class TerminalChat:
             case "/help", _:
                 self._line(HELP)
             case "/new", _:
-                self.conversation_id, self._questions = None, []
+                self.conversation_id, self._questions, self._first = None, [], self._given
                 self._line("A new conversation.")
             case "/card", [number]:
                 return self._show_card(number)
             case "/export", [file_format, *path]:
-                return self._export(file_format, path[0] if path else None)
+                return self._export(file_format, " ".join(path))
             case _:
                 self._complain(f"{line} is not known here; /help says what is")
                 return False
@@ -255,43 +232,22 @@ class TerminalChat:
             typer.echo(printable("\n".join(f"{title}: {text}" for title, text in _details(found[0]))))
         return True
 
-    def _export(self, file_format: str, path: str | None) -> bool:
+    def _export(self, file_format: str, path: str) -> bool:
         if self.conversation_id is None:
             self._complain("there is nothing to save yet")
             return False
-        response = self._client.get(
-            f"/api/v1/conversations/{self.conversation_id}/export", params={"format": file_format}
-        )
-        if not response.is_success:
-            self._complain(problem_text(response))
-            return False
         target = Path(path or f"questions.{'md' if file_format == 'markdown' else file_format}")
         try:
-            target.write_bytes(response.content)
+            content = exported(self._client, self.conversation_id, format=file_format)
+            target.write_bytes(content)
+        except CommandFailed as failure:
+            self._complain(str(failure))
+            return False
         except OSError as error:
             self._complain(f"cannot write {target}: {error.strerror}")
             return False
-        self._line(f"{target}: {len(response.content)} bytes")
+        self._line(f"{target}: {len(content)} bytes")
         return True
-
-
-def _server_sent(response: httpx2.Response) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Number, kind and data of each event, as this service writes them: one line of data, always with an id."""
-    fields: dict[str, str] = {}
-    for line in response.iter_lines():
-        if line:
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        elif "data" in fields:
-            yield int(fields["id"]), fields["event"], json.loads(fields["data"])
-            fields = {}
-        else:
-            fields = {}
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would act on: people and models wrote this."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def _card(question: Mapping[str, Any], *, is_whole: bool = False) -> Panel:
@@ -303,9 +259,10 @@ def _card(question: Mapping[str, Any], *, is_whole: bool = False) -> Panel:
         lines.extend(Text.assemble((f"\n{title}: ", "bold"), printable(text)) for title, text in _details(question)[1:])
     return Panel(
         Group(*lines),
-        title=f"Question {question['position']}",
+        # As `Text`: in a string, rich would look for markup.
+        title=Text(f"Question {question['position']}"),
         title_align="left",
-        subtitle=printable(about),
+        subtitle=Text(printable(about)),
         subtitle_align="right",
         border_style="cyan",
     )

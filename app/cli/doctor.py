@@ -17,12 +17,14 @@ import typer
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
-from app.cli.commands import gaps
+from app.cli.commands import UNREADABLE_ENV_FILE, gaps
 from app.cli.failures import CannotStart
+from app.cli.plain import printable
 from app.cli.serving import bind, reach_database
-from app.core.config import AuthMode, Settings
+from app.core.config import AuthMode, Settings, take_standard_variables
 from app.core.database import Database
 from app.core.errors import CatalogError, GreenroomError
+from app.core.hosts import DEFAULT_PORTS
 from app.core.mail_server import MailServer
 from app.core.telemetry import ENDPOINT, Telemetry, WrongTelemetry
 from app.main import Plugins
@@ -33,9 +35,11 @@ from app.usage.prices import price_overrides
 from plugins.cost.prices import OFFLINE, list_price
 
 ENV_FILE = Path(".env")
-OTHER_PREFIXES = ("OTEL_", "UVICORN_", "COMPOSE_", "POSTGRES_", "GREENROOM_")
+OTHER_PREFIXES = ("OTEL_", "UVICORN_", "COMPOSE_", "POSTGRES_", "GRAFANA_", "GREENROOM_")
 """Of variables that others than the settings read."""
 OTHER_NAMES = frozenset({"FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"})
+PLACEHOLDER = re.compile(r"\.\.\.|[<>]|(?<![a-z0-9])your[_-]|x{5}|change.?me")
+"""In a key in lower case. Keys are random, so that shorter pieces would be found in real ones."""
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 PROVIDER_SECONDS = 20.0
@@ -65,7 +69,7 @@ async def examine(*, calls_provider: bool) -> bool:
     is_well = True
     async for finding in _findings(calls_provider=calls_provider):
         word, colour = finding.verdict.value
-        typer.echo(f"{typer.style(f'{word:<5}', fg=colour)} {finding.subject}: {finding.text}")
+        typer.echo(f"{typer.style(f'{word:<5}', fg=colour)} {printable(f'{finding.subject}: {finding.text}')}")
         is_well = is_well and finding.verdict is not Verdict.WRONG
     typer.echo("\nNothing is wrong." if is_well else "\nMend what is WRONG, and ask again.")
     return is_well
@@ -73,10 +77,14 @@ async def examine(*, calls_provider: bool) -> bool:
 
 async def _findings(*, calls_provider: bool) -> AsyncIterator[Finding]:
     yield Finding(Verdict.OK, "Python", f"{sys.version.split()[0]} at {sys.prefix}")
-    for finding in _env_file():
-        yield finding
     try:
+        take_standard_variables(ENV_FILE)
+        for finding in _env_file():
+            yield finding
         settings = Settings()
+    except (UnicodeDecodeError, OSError):
+        yield Finding(Verdict.WRONG, "settings", UNREADABLE_ENV_FILE)
+        return
     except ValidationError as error:
         for gap in gaps(error):
             yield Finding(Verdict.WRONG, "settings", gap)
@@ -126,29 +134,29 @@ def _env_file() -> list[Finding]:
 
 def _keys(settings: Settings) -> list[Finding]:
     """What is wrong with the form of the keys, without a word of them."""
-    found = []
-    for name in ("openai_api_key", "azure_openai_api_key"):
-        key: SecretStr | None = getattr(settings, name)
-        if key is not None and (flaw := _flaw(key.get_secret_value())) is not None:
-            found.append(Finding(Verdict.WRONG, name.upper(), flaw))
     is_openai = (settings.openai_base_url or OPENAI_BASE_URL).rstrip("/") == OPENAI_BASE_URL
-    key = settings.openai_api_key
-    if key is not None and is_openai and not found and not key.get_secret_value().startswith("sk-"):
-        found.append(Finding(Verdict.WRONG, "OPENAI_API_KEY", "keys of OpenAI begin with sk-; copy it again"))
+    beginnings = {"openai_api_key": "sk-" if is_openai else "", "azure_openai_api_key": ""}
+    found = []
+    for name, beginning in beginnings.items():
+        key: SecretStr | None = getattr(settings, name)
+        if key is not None and (flaw := _flaw(key.get_secret_value(), beginning)) is not None:
+            found.append(Finding(Verdict.WRONG, name.upper(), flaw))
     if settings.auth_mode is AuthMode.ACCOUNTS:
         found.append(Finding(Verdict.OK, "SECRET_KEY", "long enough, and none of the well-known ones"))
     return found
 
 
-def _flaw(key: str) -> str | None:
+def _flaw(key: str, beginning: str) -> str | None:
     if key != key.strip() or re.search(r"\s", key):
         return "there is white space in it; copy it again, on one line"
     if key[:1] in {"'", '"'} or key[-1:] in {"'", '"'}:
         return "there are quotation marks around it; leave them out"
     if not key.isascii():
         return "there are characters in it that no key has; copy it again"
-    if "..." in key or "your" in key.lower():
+    if PLACEHOLDER.search(key.lower()):
         return "this is a placeholder; put a key there, or leave the line out for the offline engine"
+    if not key.startswith(beginning):
+        return f"keys of OpenAI begin with {beginning}; copy it again"
     return None
 
 
@@ -160,13 +168,17 @@ async def _database(settings: Settings) -> Finding:
         # In a thread: it makes an event loop of its own.
         await asyncio.to_thread(reach_database, settings)
         await database.ping()
-        at, newest = await database.revision(), database.known_revisions()[-1]
+        at, known = await database.revision(), database.known_revisions()
     except (CannotStart, GreenroomError) as error:
         return Finding(Verdict.WRONG, "database", str(error))
     finally:
         await database.dispose()
-    if at != newest:
-        return Finding(Verdict.WRONG, "database", f"it is at revision {at}, not {newest}; run: greenroom migrate")
+    if at is not None and at not in known:
+        text = f"it is at revision {at}, which is newer than this version ({known[-1]}); install the newer version"
+        return Finding(Verdict.WRONG, "database", text)
+    if at != known[-1]:
+        state = "empty" if at is None else f"at revision {at}, not {known[-1]}"
+        return Finding(Verdict.WRONG, "database", f"it is {state}; run: greenroom migrate")
     return Finding(Verdict.OK, "database", f"{database.place}, at revision {at}")
 
 
@@ -180,6 +192,8 @@ def _new_file(database: Database) -> Finding | None:
         return Finding(Verdict.WRONG, "database", f"{folder} cannot be written; change DATABASE_URL")
     if (free := shutil.disk_usage(folder).free) < LEAST_FREE_BYTES:
         return Finding(Verdict.WRONG, "database", f"only {free // 1024**2} MB are free on its disk")
+    if file.exists() and not os.access(file, os.W_OK):
+        return Finding(Verdict.WRONG, "database", f"{file} cannot be written; change its owner or DATABASE_URL")
     if not file.is_file():
         return Finding(Verdict.NOTE, "database", f"there is none at {file} yet; serving makes it")
     return None
@@ -208,8 +222,11 @@ async def _collector() -> Finding:
     address = os.environ.get(ENDPOINT)
     if address is None:
         return Finding(Verdict.OK, "telemetry", "no collector is named; /metrics is there all the same")
-    parts = urlsplit(address)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        parts = urlsplit(address)
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return Finding(Verdict.WRONG, "telemetry", f"{ENDPOINT} is no address; write it as http://collector:4318")
     return await _reached("telemetry", parts.hostname or "", port, f"check {ENDPOINT}")
 
 
@@ -219,7 +236,8 @@ async def _reached(subject: str, host: str, port: int, advice: str) -> Finding:
 
     try:
         await asyncio.to_thread(connect)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # The second for a name that none can have, such as one with two dots in a row.
         return Finding(Verdict.WRONG, subject, f"cannot reach {host}:{port} ({error}); {advice}")
     return Finding(Verdict.OK, subject, f"{host}:{port} can be reached")
 

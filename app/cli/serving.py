@@ -39,8 +39,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            host = ANY_ADDRESS.get(host, host)
-            self._print_welcome(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            self._print_welcome(address_of(host, port))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn. Nobody new is let in; the turns end before the answers of whoever waits for them."""
@@ -50,6 +49,12 @@ class Server(uvicorn.Server):
             listener.close()
         await self._end_turns()
         await super().shutdown(sockets)
+
+
+def address_of(host: str, port: int) -> str:
+    """Where this machine reaches a server that binds so."""
+    host = ANY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(settings: Settings) -> int:
@@ -96,7 +101,7 @@ def reach_database(settings: Settings, *, is_new_allowed: bool = True) -> None:
         CannotStart: it is not there; says where it was looked for.
     """
     from sqlalchemy import create_engine  # noqa: PLC0415
-    from sqlalchemy.exc import OperationalError  # noqa: PLC0415
+    from sqlalchemy.exc import DatabaseError  # noqa: PLC0415
 
     from app.core.database import Database  # noqa: PLC0415
 
@@ -106,10 +111,12 @@ def reach_database(settings: Settings, *, is_new_allowed: bool = True) -> None:
     try:
         if database.is_embedded:
             # In this thread: the driver's own thread outlives a file that does not open, and prints what it thinks.
-            create_engine(database.url.set(drivername="sqlite")).connect().close()
+            with create_engine(database.url.set(drivername="sqlite")).connect() as connection:
+                # What is no database at all is found out only when it is read.
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
         else:
             asyncio.run(_ping(database))
-    except (NotReady, OperationalError) as error:
+    except (NotReady, DatabaseError) as error:
         raise CannotStart(f"cannot reach the database at {database.place}; check DATABASE_URL") from error
 
 

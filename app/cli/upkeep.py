@@ -23,18 +23,18 @@ def migrate(settings: Settings, *, wait_seconds: float, is_check: bool) -> None:
         CannotStart: it does not, within that time.
         CommandFailed: it is only to be checked, and is not at the newest revision.
     """
-    _wait_for_database(settings, wait_seconds)
+    _wait_for_database(settings, wait_seconds, is_new_allowed=not is_check)
     before, after, newest = asyncio.run(_migrated(Database(settings.async_database_url), is_check=is_check))
     if is_check and before != newest:
         raise CommandFailed(f"the database is at revision {before}, not {newest}; run: greenroom migrate")
     typer.echo(f"the database is at revision {after}" + ("" if before == after else f"; it was at {before}"))
 
 
-def _wait_for_database(settings: Settings, seconds: float) -> None:
+def _wait_for_database(settings: Settings, seconds: float, *, is_new_allowed: bool) -> None:
     ends = time.monotonic() + seconds
     while True:
         try:
-            reach_database(settings)
+            reach_database(settings, is_new_allowed=is_new_allowed)
         except CannotStart:
             if time.monotonic() + RETRY_SECONDS > ends:
                 raise
@@ -45,9 +45,12 @@ def _wait_for_database(settings: Settings, seconds: float) -> None:
 
 async def _migrated(database: Database, *, is_check: bool) -> tuple[str | None, str | None, str]:
     """The revision before and after, and the newest there is."""
-    newest = database.known_revisions()[-1]
+    known = database.known_revisions()
+    newest = known[-1]
     try:
         before = await database.revision()
+        if before is not None and before not in known:
+            raise CommandFailed(f"the database is at revision {before}, which is newer than this version ({newest})")
         if not is_check and before != newest:
             await database.migrate()
         return before, await database.revision(), newest

@@ -360,9 +360,10 @@ def _describe_to_model(parameters: list[KernelParameterMetadata], declared: Mapp
     parameters.extend(KernelParameterMetadata(name=name, default_value="") for name in declared if name not in known)
     for parameter in parameters:
         variable = declared.get(parameter.name or "")
+        # Also of what is declared: a model may leave it out, and the offline engine always does.
+        parameter.is_required = False
         if variable is None:
             parameter.include_in_function_choices = False
-            parameter.is_required = False
         else:
             # Semantic Kernel knows Python's names of types only, and makes an object of every other.
             parameter.description = variable.description

@@ -159,7 +159,7 @@ class OpenAIProvider:
         self, model: str, sampling: Sampling, *, has_tools: bool, output_schema: Mapping[str, Any] | None = None
     ) -> PromptExecutionSettings:
         """See `accepted_settings`. The schema is left out for a model that has refused one."""
-        settings = accepted_settings(model, sampling, has_tools=has_tools, is_openai=self.name != "compatible")
+        settings = accepted_settings(model, sampling, has_tools=has_tools, is_openai=self.name in {"openai", "azure"})
         if output_schema is not None and self.service(model).takes_schema:
             settings.response_format = {
                 "type": "json_schema",

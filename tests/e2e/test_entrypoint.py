@@ -89,7 +89,7 @@ def test_a_database_that_does_not_come_is_given_up_with_one_line(tmp_path: Path)
 def test_other_commands_run_inside_as_well(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'greenroom.db'}"
 
-    assert run(tmp_path, "migrate", "--check", DATABASE_URL=database).returncode == 1
+    assert run(tmp_path, "migrate", "--check", DATABASE_URL=database).returncode == 3
     assert run(tmp_path, "migrate", DATABASE_URL=database).returncode == 0
     assert run(tmp_path, "migrate", "--check", DATABASE_URL=database).returncode == 0
     assert run(tmp_path, "no-such-command").returncode == 2

@@ -31,9 +31,7 @@ Job description: {{$job_description}}
 CONFIG = {
     "schema": 1,
     "description": "Salary questions, quickly.",
-    "input_variables": [
-        {"name": "tone", "description": "warm or tough", "default": "warm", "is_required": False, "json_schema": "str"}
-    ],
+    "input_variables": [{"name": "tone", "description": "warm or tough", "default": "warm", "json_schema": "str"}],
 }
 
 
