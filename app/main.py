@@ -168,6 +168,7 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     provider: Provider = app.state.provider
     telemetry: Telemetry = app.state.telemetry
     turns = TurnTelemetry.of(telemetry)
+    turns.begin_at_zero(provider.models)
     prices = price_overrides(settings)
     database = app.state.database = Database(settings.async_database_url)
     opened.push_async_callback(database.dispose)
@@ -185,6 +186,8 @@ async def _open(app: FastAPI, opened: AsyncExitStack) -> None:
     conductor = Conductor(app.state.catalog, provider, _turn_limits(settings), prices, telemetry=turns)
     _add_turns(app, conductor, ledger, turns)
     telemetry.observe("greenroom.queue.depth", "Turns that wait for a worker, on all servers", conversations.waiting)
+    oldest = conversations.longest_wait_seconds
+    telemetry.observe("greenroom.queue.oldest", "How long the turn has waited that waits longest", oldest, unit="s")
     telemetry.observe(
         "greenroom.streams.open", "Streams and waiting requests that follow a turn", conversations.readers
     )

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -51,7 +52,7 @@ Token = Annotated[
     str | None, typer.Option(envvar="GREENROOM_TOKEN", metavar="TOKEN", help="Access token for the server")
 ]
 Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Sign in to the server; the password is asked for")]
-UNREADABLE_ENV_FILE = ".env cannot be read as text (UTF-8); save it as such, or take it away"
+ENV_FILE = Path(".env")
 Address = Annotated[str, typer.Argument(metavar="EMAIL", help="The person's e-mail address")]
 
 
@@ -59,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the process's exit status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # That it cannot show some sign is no reason to show nothing.
-            stream.reconfigure(errors="backslashreplace")
+            # That it cannot show some sign is no reason to show nothing; nor is it that it cannot be told so.
+            with suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
     try:
         for argument in sys.argv[1:] if arguments is None else arguments:
             check_text(argument, what="an argument")
@@ -88,13 +90,11 @@ def read_settings(*, log_level: str | None = None) -> Settings:
     """
     from app.core.logging import configure_logging  # noqa: PLC0415 - see above
 
+    take_standard_variables(ENV_FILE)
     try:
-        take_standard_variables(Path(".env"))
         settings = Settings()
     except ValidationError as error:
         raise WrongUse("\ngreenroom: ".join(gaps(error))) from None
-    except (UnicodeDecodeError, OSError):
-        raise WrongUse(UNREADABLE_ENV_FILE) from None
     configure_logging(settings if log_level is None else settings.model_copy(update={"log_level": log_level}))
     return settings
 
@@ -105,6 +105,16 @@ def gaps(error: ValidationError) -> list[str]:
         f"{name + ': ' if (name := '.'.join(str(part) for part in gap['loc']).upper()) else ''}{gap['msg']}"
         for gap in error.errors()
     ]
+
+
+@commands.callback()
+def before_each() -> None:
+    """Look whether `.env` can be read at all: Semantic Kernel, too, reads it, as soon as it is imported."""
+    try:
+        if ENV_FILE.is_file():
+            ENV_FILE.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError):
+        raise WrongUse(".env cannot be read as text (UTF-8); save it as such, or take it away") from None
 
 
 @commands.command()

@@ -52,6 +52,7 @@ def connected(server: str | None, *, token: str | None, email: str | None) -> It
         running = address_of(settings.app_host, settings.app_port)
         if not _is_greenroom(running):
             raise
+        typer.echo(f"greenroom: with the server that runs at {running}", err=True)
         with _client(running, token=token, email=email, is_here=True) as client:
             yield client
         return

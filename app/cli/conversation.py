@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.text import Text
 
-from app.cli.connection import exported
+from app.cli.connection import answer_of, exported
 from app.cli.failures import CommandFailed
 from app.cli.plain import printable, read_line
 from app.cli.turns import FollowedTurn
@@ -60,6 +60,9 @@ class TerminalChat:
     def _answer(self, line: str) -> bool:
         try:
             return self._obey(line) if line.startswith("/") else self.say(line)
+        except CommandFailed as failure:
+            self._complain(str(failure))
+            return False
         except httpx2.TransportError as error:
             if not self._is_terminal:
                 raise
@@ -97,9 +100,10 @@ class TerminalChat:
         with closing(turn.events()) as events:
             for kind, data in events:
                 self._show(kind, data)
-        if is_well := kind == "turn.completed":
+        if kind == "turn.completed":
             self._first = {}
-        return is_well
+        # Whoever stops an answer in the middle of a conversation got what they wanted.
+        return kind == "turn.completed" or (kind == "turn.cancelled" and self._is_terminal)
 
     def _lines(self) -> Iterator[str]:
         while True:
@@ -151,7 +155,7 @@ class TerminalChat:
             sys.stdout.flush()
             return
         self._paragraph += text
-        *whole, self._paragraph = self._paragraph.split("\n\n")
+        *whole, self._paragraph = _paragraphs(self._paragraph)
         for paragraph in whole:
             self._print_paragraph(paragraph)
 
@@ -222,6 +226,10 @@ class TerminalChat:
         return True
 
     def _show_card(self, number: str) -> bool:
+        if not self._questions and self.conversation_id is not None:
+            # The conversation may be older than this terminal. The newest of its sets stands last.
+            kept = answer_of(self._client.get(f"/api/v1/conversations/{self.conversation_id}")).json()
+            self._questions = [question for each in kept["question_sets"][-1:] for question in each["questions"]]
         found = [question for question in self._questions if str(question["position"]) == number]
         if not found:
             self._complain(f"there is no question {number} here")
@@ -240,14 +248,22 @@ class TerminalChat:
         try:
             content = exported(self._client, self.conversation_id, format=file_format)
             target.write_bytes(content)
-        except CommandFailed as failure:
-            self._complain(str(failure))
-            return False
         except OSError as error:
             self._complain(f"cannot write {target}: {error.strerror}")
             return False
         self._line(f"{target}: {len(content)} bytes")
         return True
+
+
+def _paragraphs(text: str) -> list[str]:
+    """What stands between empty lines; a fenced block stays whole."""
+    parts: list[str] = []
+    for part in text.split("\n\n"):
+        if parts and parts[-1].count("```") % 2:
+            parts[-1] += f"\n\n{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def _card(question: Mapping[str, Any], *, is_whole: bool = False) -> Panel:

@@ -17,7 +17,7 @@ import typer
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
-from app.cli.commands import UNREADABLE_ENV_FILE, gaps
+from app.cli.commands import ENV_FILE, gaps
 from app.cli.failures import CannotStart
 from app.cli.plain import printable
 from app.cli.serving import bind, reach_database
@@ -34,7 +34,6 @@ from app.providers.registry import active_provider
 from app.usage.prices import price_overrides
 from plugins.cost.prices import OFFLINE, list_price
 
-ENV_FILE = Path(".env")
 OTHER_PREFIXES = ("OTEL_", "UVICORN_", "COMPOSE_", "POSTGRES_", "GRAFANA_", "GREENROOM_")
 """Of variables that others than the settings read."""
 OTHER_NAMES = frozenset({"FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"})
@@ -77,14 +76,11 @@ async def examine(*, calls_provider: bool) -> bool:
 
 async def _findings(*, calls_provider: bool) -> AsyncIterator[Finding]:
     yield Finding(Verdict.OK, "Python", f"{sys.version.split()[0]} at {sys.prefix}")
+    take_standard_variables(ENV_FILE)
+    for finding in _env_file():
+        yield finding
     try:
-        take_standard_variables(ENV_FILE)
-        for finding in _env_file():
-            yield finding
         settings = Settings()
-    except (UnicodeDecodeError, OSError):
-        yield Finding(Verdict.WRONG, "settings", UNREADABLE_ENV_FILE)
-        return
     except ValidationError as error:
         for gap in gaps(error):
             yield Finding(Verdict.WRONG, "settings", gap)
@@ -220,7 +216,7 @@ async def _collector() -> Finding:
     except WrongTelemetry as error:
         return Finding(Verdict.WRONG, "telemetry", str(error))
     address = os.environ.get(ENDPOINT)
-    if address is None:
+    if not address:
         return Finding(Verdict.OK, "telemetry", "no collector is named; /metrics is there all the same")
     try:
         parts = urlsplit(address)

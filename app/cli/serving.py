@@ -117,7 +117,17 @@ def reach_database(settings: Settings, *, is_new_allowed: bool = True) -> None:
         else:
             asyncio.run(_ping(database))
     except (NotReady, DatabaseError) as error:
-        raise CannotStart(f"cannot reach the database at {database.place}; check DATABASE_URL") from error
+        place = f"{database.place}{_refusal(error)}"
+        raise CannotStart(f"cannot reach the database at {place}; check DATABASE_URL") from error
+
+
+def _refusal(error: BaseException | None) -> str:
+    """What a PostgreSQL server says that does not let us in; it names database or user, and no password."""
+    from asyncpg import PostgresError  # noqa: PLC0415 - as above
+
+    while error is not None and not isinstance(error, PostgresError):
+        error = error.__cause__
+    return "" if error is None else f" ({error})"
 
 
 async def _ping(database: "Database") -> None:

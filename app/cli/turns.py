@@ -18,6 +18,8 @@ RETRY_SECONDS = 1.0
 LAST_KINDS = frozenset({"turn.completed", "turn.failed", "turn.cancelled"})
 AWAY = frozenset({502, 503, 504})
 """What is answered while the service behind a proxy is replaced. The turn waits for its next server."""
+BROKEN = (httpx2.ReadError, httpx2.RemoteProtocolError)
+"""Of a connection on which a message may have arrived."""
 
 Event = tuple[str, dict[str, Any]]
 
@@ -51,8 +53,10 @@ class FollowedTurn:
                             yield kind, data
                             if kind in LAST_KINDS:
                                 return
-            except httpx2.TransportError:
-                if broken == TRIES:
+            except httpx2.TransportError as error:
+                # What could not even be sent is said at once; nothing runs that one could go on with.
+                is_unsent = self.turn_id is None and broken == 0 and not isinstance(error, BROKEN)
+                if is_unsent or broken == TRIES:
                     raise
             broken += 1
             if broken > TRIES:

@@ -21,13 +21,15 @@ def migrate(settings: Settings, *, wait_seconds: float, is_check: bool) -> None:
 
     Raises:
         CannotStart: it does not, within that time.
-        CommandFailed: it is only to be checked, and is not at the newest revision.
+        CommandFailed: it is only to be checked, and is not at the newest revision; or it is of a newer version.
     """
     _wait_for_database(settings, wait_seconds, is_new_allowed=not is_check)
     before, after, newest = asyncio.run(_migrated(Database(settings.async_database_url), is_check=is_check))
     if is_check and before != newest:
-        raise CommandFailed(f"the database is at revision {before}, not {newest}; run: greenroom migrate")
-    typer.echo(f"the database is at revision {after}" + ("" if before == after else f"; it was at {before}"))
+        state = "empty" if before is None else f"at revision {before}, not {newest}"
+        raise CommandFailed(f"the database is {state}; run: greenroom migrate")
+    was = "" if before == after else "; it was empty" if before is None else f"; it was at {before}"
+    typer.echo(f"the database is at revision {after}{was}")
 
 
 def _wait_for_database(settings: Settings, seconds: float, *, is_new_allowed: bool) -> None:

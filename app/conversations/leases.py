@@ -126,6 +126,7 @@ class Leases:
         await repository.lease(session, turn, seconds=self.seconds)
         if turn.attempt > 1:
             restarted = TurnRestarted(RestartReason.SERVER_LOST, turn.model, turn.attempt)
+            self._telemetry.restarted(RestartReason.SERVER_LOST)
             await repository.append_event(session, turn.id, *log_line(restarted), at=now)
         return _claim_of(turn)
 

@@ -49,7 +49,7 @@ QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 
-Count = Callable[[], Awaitable[int]]
+LookUp = Callable[[], Awaitable[float]]
 
 
 def trace_id() -> str | None:
@@ -171,7 +171,7 @@ class Telemetry:
             # Only within requests and turns: the worker's looking for work would make a trace every second.
             if trace_id() is None:
                 return
-            operation = statement.split(maxsplit=1)[0].upper()
+            operation = statement.lstrip().partition(" ")[0].upper()
             attributes = {"db.system.name": system, "db.operation.name": operation, "db.query.text": statement}
             spans[id(context)] = self.tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=attributes)
 
@@ -191,7 +191,7 @@ class Telemetry:
         event.listen(engine, "after_cursor_execute", after)
         event.listen(engine, "handle_error", failed)
 
-    def observe(self, name: str, description: str, count: Count) -> None:
+    def observe(self, name: str, description: str, look_up: LookUp, *, unit: str = "") -> None:
         """A gauge that is looked up on this event loop whenever somebody asks for it; missing if that fails.
 
         Asked for from another thread: here, it would wait for itself.
@@ -199,7 +199,7 @@ class Telemetry:
         loop = asyncio.get_running_loop()
 
         def look(_options: CallbackOptions) -> Iterable[Observation]:
-            looking = asyncio.run_coroutine_threadsafe(_counted(count), loop)
+            looking = asyncio.run_coroutine_threadsafe(_found(look_up), loop)
             try:
                 found = looking.result(OBSERVE_SECONDS)
             except TimeoutError:
@@ -207,7 +207,7 @@ class Telemetry:
                 return []
             return [] if found is None else [Observation(found)]
 
-        self.meter.create_observable_gauge(name, [look], description=description)
+        self.meter.create_observable_gauge(name, [look], unit, description)
 
     def exposition(self) -> bytes:
         """Every metric in Prometheus' text format. Not on the event loop: gauges are looked up there."""
@@ -224,9 +224,9 @@ class Telemetry:
         self._meter_provider.shutdown(timeout_millis=STOP_SECONDS * 1000)
 
 
-async def _counted(count: Count) -> int | None:
+async def _found(look_up: LookUp) -> float | None:
     try:
-        return await count()
+        return await look_up()
     except Exception:  # noqa: BLE001 - a figure that cannot be had is missing; readiness says what is wrong
         return None
 

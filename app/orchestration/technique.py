@@ -67,7 +67,10 @@ async def run_technique(kernel: Kernel, order: TechniqueOrder, state: TurnState,
         OutputWithheld: a model wrote the canary.
     """
     delivery = Delivery(order, state)
-    arguments = dict(choices) | order.arguments(state.task)
+    # What the model left out and has no default is nothing; Semantic Kernel would warn of it with each call.
+    parameters = order.technique.function.metadata.parameters
+    nothing = {parameter.name: "" for parameter in parameters if parameter.name and not parameter.default_value}
+    arguments = nothing | dict(choices) | order.arguments(state.task)
     sampling, bound = _capped(state, order, order.technique.sampling)
     with state.calling(order.technique.name, output_bound=bound):
         await _stream(kernel, order.technique.function, arguments, state=state, sampling=sampling, take=delivery.feed)

@@ -7,7 +7,7 @@ tasks, which no context follows.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from opentelemetry.util.types import AttributeValue
 
 from app.core.clock import utc_now
 from app.core.telemetry import NAME, Telemetry, context_of
-from app.orchestration.events import AgentActive, ConductedEvent, ModelCall, TurnRestarted, UsageUpdated
+from app.orchestration.events import AgentActive, ConductedEvent, ModelCall, RestartReason, TurnRestarted, UsageUpdated
 
 CALL_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 CALL_TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
@@ -42,7 +42,7 @@ class TurnTelemetry:
         self.records_content = records_content
         """Whether spans of model calls hold what was said."""
         self.handoffs = meter.create_counter("greenroom.handoffs", description="Handoffs, by who and to whom")
-        self.restarts = meter.create_counter("greenroom.turn.restarts", description="Turns that began anew, by reason")
+        self._restarts = meter.create_counter("greenroom.turn.restarts", description="Turns that began anew, by reason")
         self.retries = meter.create_counter("greenroom.model.retries", description="Model calls made again")
         self.cost = meter.create_counter("greenroom.cost.usd", description="Dollars spent on model calls")
         self.unpriced = meter.create_counter(
@@ -79,9 +79,25 @@ class TurnTelemetry:
         """With the application's tracer and meter."""
         return cls(telemetry.tracer, telemetry.meter, records_content=telemetry.records_content)
 
+    def begin_at_zero(self, models: Iterable[str]) -> None:
+        """Let the series that are known beforehand exist: of one that begins with 1, an increase misses that one."""
+        for outcome in ("completed", "cancelled"):
+            self._turns.add(0, {"outcome": outcome, "code": ""})
+        for reason in RestartReason:
+            self._restarts.add(0, {"reason": reason.value})
+        for model in models:
+            self.retries.add(0, {"model": model})
+            self.unpriced.add(0, {"model": model})
+
+    def restarted(self, reason: RestartReason) -> None:
+        """Count a turn that began anew."""
+        self._restarts.add(1, {"reason": reason.value})
+
     def ended(self, outcome: str, *, started_at: datetime, code: str = "") -> None:
         """Count a turn that has ended as `completed`, `failed` (a problem's code says why) or `cancelled`."""
         seconds = max((utc_now() - started_at).total_seconds(), 0)
+        # A member of an enumeration would make a series of its own, beside the one of its text.
+        outcome = str(outcome)
         self._turns.add(1, {"outcome": outcome, "code": code})
         self._turn_seconds.record(seconds, {"outcome": outcome})
 
@@ -89,7 +105,7 @@ class TurnTelemetry:
         """Likewise, and say it on the attempt's span, which is the current one."""
         self.ended(outcome, started_at=started_at, code=code)
         span = trace.get_current_span()
-        span.set_attribute("greenroom.turn.outcome", outcome)
+        span.set_attribute("greenroom.turn.outcome", str(outcome))
         if code:
             span.set_attribute("error.type", code)
             span.set_status(Status(StatusCode.ERROR, code))
@@ -141,7 +157,7 @@ class _Watch:
             case UsageUpdated(call=call):
                 self._called(call)
             case TurnRestarted(reason=reason, model=model):
-                self._telemetry.restarts.add(1, {"reason": reason.value})
+                self._telemetry.restarted(reason)
                 self._span.add_event("turn.restarted", {"reason": reason.value, "gen_ai.request.model": model})
 
     def close(self) -> None:

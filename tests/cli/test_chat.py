@@ -56,6 +56,9 @@ class TestPipe:
         )
         assert again.returncode == 0
         assert ids(again.stderr) == conversation
+        later = ("--server", offline_server.address, "--conversation", conversation)
+        card = greenroom(tmp_path, "chat", *later, said="/card 1\n")
+        assert (card.returncode, card.stdout.startswith("Question 1: ")) == (0, True)
 
     @pytest.mark.parametrize("line", ["/card 9", "/sing", "/export", "/export csv"])
     def test_what_cannot_be_done_here_is_said_and_counts(
@@ -144,6 +147,7 @@ class TestTerminal:
             screen.type("and now?")
             screen.until("Well.")
             screen.until("conversation ")
+            screen.until("> ")
             screen.press(b"\x04")
             assert screen.ended() == 0
 

@@ -4,9 +4,12 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from tests.accounts.people import SECRET_KEY
 from tests.cli.terminal import greenroom
 from tests.e2e.server_process import free_port
 
@@ -25,8 +28,50 @@ def test_migrating_says_from_where_to_where_and_then_that_there_is_nothing_to_do
         assert (behind.returncode, behind.stderr.endswith("run: greenroom migrate\n")) == (1, True)
     assert (first.returncode, second.returncode, level.returncode) == (0, 0, 0)
     assert first.stdout.startswith("the database is at revision 0")
-    assert first.stdout.endswith("it was at None\n")
+    assert first.stdout.endswith("; it was empty\n")
     assert second.stdout == level.stdout == first.stdout.split(";")[0] + "\n"
+
+
+def test_it_waits_for_a_database_as_long_as_it_is_told(tmp_path: Path) -> None:
+    late, never = tmp_path / "late", tmp_path / "never"
+    coming = Timer(1, late.mkdir)
+    coming.start()
+    done = greenroom(tmp_path, "migrate", "--wait", "30", DATABASE_URL=f"sqlite:///{late / 'greenroom.db'}")
+    coming.join()
+    gone = greenroom(tmp_path, "migrate", "--wait", "1.2", DATABASE_URL=f"sqlite:///{never / 'greenroom.db'}")
+
+    assert (done.returncode, (late / "greenroom.db").is_file()) == (0, True)
+    assert gone.returncode == 3
+    assert gone.stderr == f"greenroom: cannot reach the database at {never / 'greenroom.db'}; check DATABASE_URL\n"
+
+
+ACCOUNTS = {"AUTH_MODE": "accounts", "SECRET_KEY": SECRET_KEY}
+
+
+@pytest.mark.parametrize("words", [["migrate"], ["users", "list"], ["purge"], ["chat", "hello"]])
+def test_what_is_no_database_is_told_in_one_line(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("This is no database. " * 50, encoding="utf-8")
+    done = greenroom(tmp_path, *words, DATABASE_URL="sqlite:///notes.txt", APP_PORT="0", **ACCOUNTS)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "greenroom: cannot reach the database at notes.txt; check DATABASE_URL\n"
+
+
+def test_a_server_that_does_not_let_us_in_says_why(tmp_path: Path, postgresql: str) -> None:
+    missing = make_url(postgresql).set(database="nowhere").render_as_string(hide_password=False)
+    done = greenroom(tmp_path, "migrate", DATABASE_URL=missing)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.endswith('(database "nowhere" does not exist); check DATABASE_URL\n')
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["migrate", "--wait", "-1"], ["migrate", "--wait", "long"], ["openapi", "-o", "/"]])
+def test_a_wrong_argument_is_told(words: list[str], tmp_path: Path) -> None:
+    done = greenroom(tmp_path, *words)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"Try 'greenroom {words[0]} --help' for help." in done.stderr
 
 
 def test_checking_makes_no_file(tmp_path: Path) -> None:
@@ -50,8 +95,7 @@ def test_a_database_of_a_newer_release_is_left_alone(tmp_path: Path, sqlite_url:
 @pytest.mark.parametrize("words", [["migrate"], ["users", "list"], ["purge"]])
 def test_a_database_that_is_away_is_named_without_its_password(words: list[str], tmp_path: Path) -> None:
     address = f"postgresql://me:swordfish@127.0.0.1:{free_port()}/greenroom"
-    accounts = {"AUTH_MODE": "accounts", "SECRET_KEY": "b2f1a7c90d3e4f58617283940a5b6c7d8e9f"}
-    done = greenroom(tmp_path, *words, DATABASE_URL=address, **accounts)
+    done = greenroom(tmp_path, *words, DATABASE_URL=address, **ACCOUNTS)
 
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("greenroom: cannot reach the database at 127.0.0.1:")

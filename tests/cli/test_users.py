@@ -37,7 +37,8 @@ def test_an_account_from_beginning_to_end(tmp_path: Path, database_url: str, ser
         return done.stdout
 
     assert users("list") == ""
-    assert users("add", "Ann@Example.com", said=f"{PASSWORD}\n") == "Ann@Example.com can sign in\n"
+    # As a file from Windows ends its line.
+    assert users("add", "Ann@Example.com", said=f"{PASSWORD}\r\n") == "Ann@Example.com can sign in\n"
     (line,) = users("list").splitlines()
     assert line.split("\t")[0::2] == ["ann@example.com", "not verified"]
     tokens = signs_in(server, "ann@example.com", PASSWORD).json()
@@ -66,6 +67,7 @@ class TestRefusals:
         ("words", "said", "status", "says"),
         [
             (["add", "ann@example.com"], "short\n", 1, "Use 12 to 128 characters"),
+            (["add", "ann@example.com"], "", 2, "read from the first line of the input, and there is none"),
             (["add", "nobody"], f"{PASSWORD}\n", 2, "nobody is no e-mail address"),
             (["add", "ännchen@example.com"], f"{PASSWORD}\n", 2, "ASCII before the @"),
             (["set-password", "ann@example.com"], f"{PASSWORD}\n", 1, "There is no account with this address"),

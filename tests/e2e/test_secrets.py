@@ -18,6 +18,7 @@ OPERATOR = {
     "OPENAI_API_KEY": "sk-operator-key-5e1f",
     "AZURE_OPENAI_API_KEY": "azure-operator-key-a07c",
     "SECRET_KEY": "signing-secret-91bd-91bd-91bd-91bd",
+    "METRICS_TOKEN": "metrics-token-4ad2-4ad2-4ad2-4ad2",
     "DATABASE_URL": "database-password-77aa",
     "OPENAI_BASE_URL": "gateway-password-c3d4",
 }

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.core.config import AuthMode
 from tests.accounts.people import SECRET_KEY
 from tests.answers import calls, hands_to, says_questions
-from tests.chat.client import STREAM, chat, events_of, problem_of
+from tests.chat.client import STREAM, chat, events_of, log_of, problem_of
 from tests.conftest import MakeSettings, Serve
 from tests.model_server import Fail, ModelServer, Say, Silence
 from tests.operations.collector import Collector
@@ -123,10 +123,37 @@ async def test_what_waits_and_who_listens_is_there_now(
             await anext(events)
             found = await figures(client)
         assert of(found, "greenroom_queue_depth") == 3
+        assert 0 < of(found, "greenroom_queue_oldest_seconds") < SECONDS
         assert of(found, "greenroom_streams_open") == 1
         async with asyncio.timeout(SECONDS):
             while of(await figures(client), "greenroom_streams_open"):  # noqa: ASYNC110 - the server notices it
                 await asyncio.sleep(0.01)
+
+
+async def test_what_is_known_beforehand_begins_at_zero(serve: Serve, make_settings: MakeSettings) -> None:
+    """Of a series that begins with 1, Prometheus' `increase` misses that one."""
+    async with serve(make_settings()) as client:
+        found = await figures(client)
+
+    for name in ("greenroom_turns_total", "greenroom_turn_restarts_total", "greenroom_model_retries_total"):
+        assert [value for (known, _), value in found.items() if known == name and value == 0], name
+
+
+async def test_a_turn_that_its_server_has_left_is_counted_where_it_begins_again(
+    serve: Serve, openai_settings: MakeSettings, model_server: ModelServer
+) -> None:
+    model_server.script(Silence(), Say("Which interview?"))
+    async with serve(openai_settings()) as client:
+        turn = (
+            await client.post("/api/v1/chat", json={"message": "Hello"}, headers={"Prefer": "respond-async"})
+        ).json()
+        await model_server.until(lambda: model_server.answers_in_flight == 1)
+    async with serve(openai_settings()) as client:
+        assert [event.kind for event in await log_of(client, turn["id"])][-1] == "turn.completed"
+        found = await figures(client)
+
+    assert of(found, "greenroom_turn_restarts_total", reason="server_lost") == 1
+    assert of(found, "greenroom_turns_total", outcome="completed") == 1
 
 
 async def test_a_comparison_counts_its_calls_and_no_turn(
@@ -179,7 +206,7 @@ async def test_the_same_figures_go_to_a_collector(
             while "greenroom.turns" not in collector.metrics:  # noqa: ASYNC110 - another thread's doing
                 await asyncio.sleep(0.01)
 
-    (turns,) = collector.metrics["greenroom.turns"].sum.data_points
-    assert turns.as_int == 1
+    points = collector.metrics["greenroom.turns"].sum.data_points
+    assert sum(point.as_int for point in points) == 1
     assert collector.metrics["greenroom.turn.duration"].unit == "s"
     assert [point.as_int for point in collector.metrics["greenroom.queue.depth"].gauge.data_points] == [0]
