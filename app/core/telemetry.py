@@ -9,6 +9,7 @@ What is measured of requests and statements is here; of turns and models, in `ap
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -97,6 +98,7 @@ class Telemetry:
         self._meter_provider = MeterProvider([prometheus, *readers], resource, shutdown_on_exit=False)
         self.tracer: Tracer = tracer_provider.get_tracer(NAME)
         self.meter: Meter = self._meter_provider.get_meter(NAME)
+        self._is_stopped = False
         self.is_traced = is_traced
         """Whether spans go anywhere."""
         self.records_content = is_traced and os.environ.get(CONTENT_VARIABLE, "").lower() == "true"
@@ -199,6 +201,8 @@ class Telemetry:
         loop = asyncio.get_running_loop()
 
         def look(_options: CallbackOptions) -> Iterable[Observation]:
+            if self._is_stopped:
+                return []
             looking = asyncio.run_coroutine_threadsafe(_found(look_up), loop)
             try:
                 found = looking.result(OBSERVE_SECONDS)
@@ -214,14 +218,22 @@ class Telemetry:
         return generate_latest(self.registry)
 
     async def stop(self) -> None:
-        """Send what has not been sent, as far as there is somebody to take it."""
+        """Send what has not been sent, as far as there is somebody to take it within a few seconds."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def shut_down() -> None:
+            self._tracer_provider.shutdown()
+            self._meter_provider.shutdown(timeout_millis=STOP_SECONDS * 1000)
+            # The loop may be gone by now.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(ended.set)
+
+        # A thread that the process does not wait for: a collector that is away is tried for much longer.
+        threading.Thread(target=shut_down, name="telemetry-stop", daemon=True).start()
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                await asyncio.to_thread(self._shut_down)
-
-    def _shut_down(self) -> None:
-        self._tracer_provider.shutdown()
-        self._meter_provider.shutdown(timeout_millis=STOP_SECONDS * 1000)
+                await ended.wait()
+        self._is_stopped = True
 
 
 async def _found(look_up: LookUp) -> float | None:
