@@ -48,6 +48,9 @@ REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked for every few seconds by machines: a span of each would bury the others."""
 
+WITHOUT_MESSAGES: Mapping[str, Any] = {"record_exception": False, "set_status_on_exception": False}
+"""Of spans that an exception may pass through: its message may quote people."""
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 LookUp = Callable[[], Awaitable[float]]
@@ -143,7 +146,7 @@ class Telemetry:
             nonlocal status
             status = given
 
-        with self.tracer.start_as_current_span(method, context_of(parent), SpanKind.SERVER) as span:
+        with self.tracer.start_as_current_span(method, context_of(parent), SpanKind.SERVER, **WITHOUT_MESSAGES) as span:
             try:
                 yield answered
             finally:
@@ -164,7 +167,8 @@ class Telemetry:
         """Make a span of every statement this engine executes, with its text as it was written, never its values."""
         if not self.is_traced:
             return
-        system = {"postgresql": "postgresql", "sqlite": "sqlite"}[engine.dialect.name]
+        # The conventions' names are SQLAlchemy's, for both.
+        system = engine.dialect.name
         spans: dict[int, Span] = {}
 
         def before(

@@ -19,7 +19,7 @@ from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, 
 from opentelemetry.util.types import AttributeValue
 
 from app.core.clock import utc_now
-from app.core.telemetry import NAME, Telemetry, context_of
+from app.core.telemetry import NAME, WITHOUT_MESSAGES, Telemetry, context_of
 from app.orchestration.events import AgentActive, ConductedEvent, ModelCall, RestartReason, TurnRestarted, UsageUpdated
 
 CALL_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -122,7 +122,7 @@ class TurnTelemetry:
             "greenroom.turn.id": str(turn_id),
             "greenroom.turn.attempt": number,
         }
-        with self.tracer.start_as_current_span("turn", context_of(parent), attributes=attributes):
+        with self.tracer.start_as_current_span("turn", context_of(parent), attributes=attributes, **WITHOUT_MESSAGES):
             yield
 
     @contextmanager
