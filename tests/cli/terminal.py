@@ -106,6 +106,16 @@ class Terminal:
         return bool(ready)
 
 
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    heed_interrupts()
+
+
+def heed_interrupts() -> None:
+    """As a shell starts programs: whoever runs the tests in the background may have had SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def terminal(folder: Path, *arguments: str, **variables: str) -> Iterator[Terminal]:
     """Run it in `folder` at a terminal."""
@@ -119,7 +129,7 @@ def terminal(folder: Path, *arguments: str, **variables: str) -> Iterator[Termin
         stderr=slave,
         # A session of its own with this terminal, so that Ctrl-C reaches it alone.
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - a system call, and no thread runs
+        preexec_fn=_take_terminal,  # noqa: PLW1509 - two system calls, and no thread runs
     )
     os.close(slave)
     try:

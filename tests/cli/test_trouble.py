@@ -27,7 +27,7 @@ from tests.cli.scripted_service import (
     scripted,
     stream,
 )
-from tests.cli.terminal import COMMAND, greenroom, terminal
+from tests.cli.terminal import COMMAND, greenroom, heed_interrupts, terminal
 from tests.e2e.server_process import environment, free_port
 
 PAGE = Answer(b"<html>Welcome!</html>", headers={"Content-Type": "text/html"})
@@ -87,6 +87,7 @@ class TestBrokenConnections:
                 env=environment(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                preexec_fn=heed_interrupts,  # noqa: PLW1509 - a system call
             )
             assert process.stdout is not None
             assert process.stdout.read(4) == b"half"
